@@ -1,0 +1,106 @@
+"""Files that are whole or absent: atomic writing, hashing, JSON."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import StorageError
+
+_REMEDIES = {
+    errno.ENOSPC: "Free disk space and run the command again; nothing was left half-written.",
+    errno.EDQUOT: "Free disk space or raise the quota and run the command again.",
+    errno.EROFS: "Choose a folder on a writable disk.",
+    errno.EACCES: "Choose a folder that you may write to.",
+    errno.EPERM: "Choose a folder that you may write to.",
+}
+
+
+@contextmanager
+def storage_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Turn a full, read-only or forbidden disk into a `StorageError` that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        raise StorageError(
+            path, expected="a disk that can be written", found=os.strerror(error.errno), remedy=_REMEDIES[error.errno]
+        ) from error
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` with the same suffixes; rename it to ``path`` on success.
+
+    On any exception, Ctrl-C included, the temporary file is removed and ``path`` is what it was before.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, read-only or forbidden.
+    """
+    path = Path(path)
+    suffix = "".join(path.suffixes[-2:])
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".part-", suffix=suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; it takes the place of ``path`` on success, else it vanishes."""
+    path = Path(path)
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+        old = temporary.with_name(temporary.name + "-old")
+        try:
+            yield temporary
+            temporary.chmod(0o755)
+            if path.exists():
+                path.replace(old)
+            temporary.replace(path)
+        except BaseException:
+            if old.exists() and not path.exists():
+                old.replace(path)
+            raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def write_json(path: str | os.PathLike, value: object) -> None:
+    """Write ``value`` as indented UTF-8 JSON, atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Return the SHA-256 of a file as lower-case hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb") as stream:
+        os.fsync(stream.fileno())
