@@ -1,0 +1,1 @@
+"""The ``lvm`` command: parses, calls the rooms below and prints."""

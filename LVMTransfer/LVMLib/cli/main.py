@@ -1,0 +1,69 @@
+"""Entry point of ``lvm``: one parser, one place for errors and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import traceback
+
+from .. import __version__
+from ..errors import LVMCancelled, LVMError
+from . import case_commands, measure_commands, model_commands
+from .terminal import ProgressBar, clean_standard_output, print_json
+
+DONE, DEFECT, BAD_INPUT = 0, 1, 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="lvm",
+        description="Left-ventricular segmentation on 4D cardiac CT: transfer between hospitals, and wall thickness. "
+        "Research software, not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=f"lvm {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for group in (case_commands, model_commands, measure_commands):
+        group.register(commands)
+    for command in commands.choices.values():
+        command.add_argument("--json", action="store_true", help="print one JSON result on standard output")
+        command.add_argument("--verbose", action="store_true", help="log what is being done")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return 0 done, 1 a defect or a missed goal, 2 bad input or stopped by the person."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, stream=sys.stderr)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with clean_standard_output() as output:
+        bar = ProgressBar(sys.stderr)
+        try:
+            outcome = options.run(options, bar)
+        except LVMError as error:
+            bar.close()
+            return _fail(str(error), BAD_INPUT)
+        except (KeyboardInterrupt, LVMCancelled):
+            bar.close()
+            return _fail(f"lvm {options.command}: stopped. Nothing half-written was left; run it again.", BAD_INPUT)
+        except Exception:
+            bar.close()
+            traceback.print_exc()
+            return _fail(f"lvm {options.command}: this is a defect of the software; please report the lines above.", DEFECT)
+        bar.close()
+        if options.json:
+            print_json(output, outcome.result)
+        elif outcome.text:
+            output.write(outcome.text + "\n")
+        return DEFECT if outcome.failed else DONE
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(message + "\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Commands on models: finetune, evaluate, model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..progress import Progress, part
+from .terminal import Outcome, table
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add this group's commands to the parser."""
+    _register_finetune(commands)
+    _register_evaluate(commands)
+    _register_model(commands)
+
+
+def _register_finetune(commands: argparse._SubParsersAction) -> None:
+    finetune = commands.add_parser("finetune", help="train on your own pairs, from another hospital's model")
+    finetune.add_argument("pairs", type=Path)
+    start = finetune.add_mutually_exclusive_group(required=True)
+    start.add_argument("--from", dest="source", type=Path, metavar="BUNDLE", help="the model to start from")
+    start.add_argument("--random-init", action="store_true", help="train from random weights (a control)")
+    finetune.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
+    finetune.add_argument("--preset", default="paper", help="training recipe (default: paper)")
+    finetune.add_argument("--cases", type=int, metavar="N", help="train on the first N cases of the training split")
+    finetune.add_argument("--epochs", type=int, metavar="N")
+    finetune.add_argument("--seconds", type=float, metavar="S", help="stop after this time with the best model so far")
+    finetune.add_argument("--seed", type=int, default=0)
+    finetune.add_argument("--device", help="cpu, cuda or cuda:N (default: a GPU where there is one)")
+    finetune.add_argument("--resume", action="store_true", help="continue the run that is in RUN")
+    finetune.set_defaults(run=run_finetune)
+
+
+def _register_evaluate(commands: argparse._SubParsersAction) -> None:
+    evaluate = commands.add_parser("evaluate", help="compare models on pairs: Dice, distances, volumes, thickness")
+    evaluate.add_argument("pairs", type=Path)
+    evaluate.add_argument("--model", type=Path, action="append", required=True, metavar="BUNDLE")
+    evaluate.add_argument("--out", type=Path, required=True, metavar="DIR")
+    evaluate.add_argument(
+        "--split", choices=("test", "validation", "train", "all"), default="test", help="which cases (default: test)"
+    )
+    evaluate.add_argument("--device")
+    evaluate.set_defaults(run=run_evaluate)
+
+
+def _register_model(commands: argparse._SubParsersAction) -> None:
+    model = commands.add_parser("model", help="pack, verify or show a model bundle")
+    actions = model.add_subparsers(dest="action", required=True, metavar="pack|verify|card")
+    pack = actions.add_parser("pack", help="copy a run's best model into a bundle to share")
+    pack.add_argument("run", type=Path, metavar="RUN")
+    pack.add_argument("bundle", type=Path)
+    pack.set_defaults(run=run_pack)
+    verify = actions.add_parser("verify", help="check every file and tensor of a bundle")
+    verify.add_argument("bundle", type=Path)
+    verify.set_defaults(run=run_verify)
+    card = actions.add_parser("card", help="show a bundle's model card")
+    card.add_argument("bundle", type=Path)
+    card.set_defaults(run=run_card)
+
+
+def run_finetune(options: argparse.Namespace, progress: Progress) -> Outcome:
+    """Train, and say whether the new model is better than its source."""
+    from ..cohort import training_split
+    from ..learning import Bundle, FinetuneConfig, finetune
+
+    split = training_split(options.pairs, cases=options.cases)
+    config = FinetuneConfig.preset(
+        options.preset,
+        epochs=options.epochs,
+        max_seconds=options.seconds,
+        seed=options.seed,
+        device=options.device,
+        init=None if options.source else "random",
+    )
+    outcome = finetune(
+        split.train,
+        split.validation,
+        source=Bundle.load(options.source) if options.source else None,
+        config=config,
+        run_dir=options.out,
+        progress=progress,
+        resume=options.resume,
+    )
+    return Outcome(outcome.as_dict(), outcome.describe())
+
+
+def run_evaluate(options: argparse.Namespace, progress: Progress) -> Outcome:
+    """Compare models and write the report."""
+    from ..cohort import pairs_of_split
+    from ..evaluation import evaluate_pairs, write_report
+    from ..learning import Bundle
+
+    bundles = {path.name: Bundle.load(path) for path in options.model}
+    pairs = pairs_of_split(options.pairs, options.split)
+    evaluation = evaluate_pairs(pairs, bundles, device=options.device, progress=part(progress, 0.0, 0.95))
+    page = write_report(options.out, table=evaluation)
+    return Outcome({**evaluation.as_dict(), "report": str(page)}, f"{evaluation.describe()}\n{page}")
+
+
+def run_pack(options: argparse.Namespace, progress: Progress) -> Outcome:
+    """Copy a run's best model."""
+    from ..learning import Bundle
+
+    bundle = Bundle.load(options.run / "best")
+    bundle.copy_to(options.bundle)
+    return Outcome({"bundle": str(options.bundle)}, f"{options.bundle}: verified and packed")
+
+
+def run_verify(options: argparse.Namespace, progress: Progress) -> Outcome:
+    """Verify a bundle."""
+    from ..learning import Bundle
+
+    bundle = Bundle.load(options.bundle)
+    bundle.network()
+    return Outcome({"bundle": str(options.bundle), "verified": True}, f"{options.bundle}: every file and tensor is right")
+
+
+def run_card(options: argparse.Namespace, progress: Progress) -> Outcome:
+    """Show the model card."""
+    from ..learning import Bundle
+
+    Bundle.load(options.bundle)
+    card = (options.bundle / "README.md").read_text(encoding="utf-8")
+    return Outcome({"bundle": str(options.bundle), "card": card}, card)
