@@ -1,0 +1,106 @@
+"""One way in for every image format."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from ..errors import ImageError
+from ..progress import Progress, silent
+from .folder import read_folder, volume_files
+from .nifti import read_nifti
+from .nrrd import read_nrrd
+from .sequence import Sequence
+
+
+def read_image(path: str | os.PathLike, *, series: str | None = None, progress: Progress = silent) -> Sequence:
+    """Open a 4D cardiac CT, or a 3D one as a single phase; voxels are read when asked for.
+
+    Parameters
+    ----------
+    path : path
+        DICOM folder (searched with its sub-folders), 3D or 4D NIfTI or NRRD, ``.seq.nrrd``, or a folder with one
+        3D file for each phase. A sidecar ``<name>.json`` with ``"rr_percent": [...]`` names the phases.
+    series : str, optional
+        For a DICOM folder with several candidates: a part of the description, the number, or the UID of the one to read.
+    progress : Progress
+        Called while DICOM headers are read.
+
+    Returns
+    -------
+    Sequence
+        RAS grid, HU.
+
+    Raises
+    ------
+    ImageError
+        Missing, truncated, colour, unknown format.
+    DicomError
+        Not one 4D CT of one patient.
+    GridError
+        Sheared, or phases on different grids.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ImageError(path, expected="an image file or folder", found="nothing there", remedy="Check the path.")
+    name = path.name.lower()
+    if path.is_dir():
+        if volume_files(path):
+            return read_folder(path)
+        return _read_dicom(path, series, progress)
+    if name.endswith((".nii", ".nii.gz", ".hdr", ".img")):
+        return read_nifti(path, rr_percent=sidecar_rr_percent(path))
+    if name.endswith((".nrrd", ".nhdr")):
+        return read_nrrd(path, rr_percent=sidecar_rr_percent(path))
+    if is_dicom_file(path):
+        return _read_dicom(path, series, progress)
+    raise ImageError(
+        path,
+        expected="a DICOM folder, .nii, .nii.gz, .nrrd, .seq.nrrd or a folder of 3D files",
+        found=f"'{path.suffix or path.name}'",
+        remedy="Export the CT as DICOM, NIfTI or NRRD.",
+    )
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Whether a file carries the DICOM preamble."""
+    with open(path, "rb") as stream:
+        stream.seek(128)
+        return stream.read(4) == b"DICM"
+
+
+def sidecar_rr_percent(path: Path) -> tuple[float, ...]:
+    """Return the R-R percentages of ``<name>.json`` beside an image, or nothing.
+
+    Raises
+    ------
+    ImageError
+        The sidecar is no JSON, or its percentages are not numbers from 0 to 100.
+    """
+    name = path.name
+    for suffix in (".gz", ".nii", ".nrrd", ".nhdr", ".seq"):
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    sidecar = path.with_name(name + ".json")
+    if not sidecar.is_file():
+        return ()
+    try:
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+        percent = tuple(float(value) for value in content.get("rr_percent", ()))
+        valid = all(0 <= value <= 100 for value in percent)
+    except (ValueError, TypeError, AttributeError):
+        valid = False
+    if not valid:
+        raise ImageError(
+            sidecar,
+            expected='JSON with "rr_percent": a list of numbers from 0 to 100',
+            found="something else",
+            remedy="Correct the sidecar file, or remove it so that the phases are taken as uniform.",
+        )
+    return percent
+
+
+def _read_dicom(path: Path, series: str | None, progress: Progress) -> Sequence:
+    from .dicom import read_dicom  # pydicom takes a second to import; NIfTI users need not wait for it
+
+    return read_dicom(path, series=series, progress=progress)
