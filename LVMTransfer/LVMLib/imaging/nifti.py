@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 # Noise does not compress: level 1 gives files 3 % larger than level 6 at a third of the time.
 _GZIP_LEVEL = 1
+_NIBABEL_ERRORS = (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError)
 _MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # NIfTI-1 xyzt_units: unknown, metre, millimetre, micrometre
 
 
@@ -131,7 +132,7 @@ def hashing_writer(path: Path) -> Iterator[tuple[BinaryIO, hashlib._Hash]]:
 
 @contextmanager
 def gzip_writer(stream: BinaryIO, *, compressed: bool) -> Iterator[BinaryIO]:
-    """Yield ``stream`` itself, or a gzip stream into it without name and time, so that equal content gives equal bytes."""
+    """Yield ``stream``, or a gzip stream into it without name and time: equal content gives equal bytes."""
     if not compressed:
         yield stream
         return
@@ -183,13 +184,7 @@ def _load(path: Path) -> nib.Nifti1Image:
         image = nib.load(path)
     except FileNotFoundError as error:
         raise ImageError(path, expected="an image file", found="no file", remedy="Check the path.") from error
-    except (
-        nib.filebasedimages.ImageFileError,
-        nib.spatialimages.HeaderDataError,
-        EOFError,
-        OSError,
-        ValueError,
-    ) as error:
+    except (*_NIBABEL_ERRORS, EOFError, OSError, ValueError) as error:
         raise ImageError(
             path,
             expected="a NIfTI file",

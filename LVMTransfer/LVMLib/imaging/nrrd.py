@@ -132,12 +132,12 @@ def open_nrrd(path: str | os.PathLike) -> tuple[FrameSource, Grid, NrrdHeader]:
     grid = _grid(path, header, spatial, list_axis)
     count = 1 if list_axis is None else sizes[list_axis]
     shape = (count, *spatial[::-1])
-    frames = _frames(path, header, shape, dtype, encoding)
     if list_axis == 0 and count > 1:
         # The phases of a voxel lie side by side: the file has to be read as one.
-        whole = _interleaved(frames, path, header, shape, dtype, encoding)
-        return ArrayFrames(whole), grid, header
-    return frames, grid, header
+        side_by_side = (1, *shape[1:3], shape[3] * count)
+        whole = _frames(path, header, side_by_side, dtype, encoding).frame(0)
+        return ArrayFrames(np.moveaxis(whole.reshape(*shape[1:], count), 3, 0)), grid, header
+    return _frames(path, header, shape, dtype, encoding), grid, header
 
 
 def write_sequence_nrrd(
@@ -178,7 +178,7 @@ def write_sequence_nrrd(
         SHA-256 of the file.
     """
     dtype = np.dtype(dtype)
-    text = _header_text(grid, dtype, phases, rr_percent, keys or {}, compressed)
+    text = _header_text(grid, dtype, phases=phases, rr_percent=rr_percent, keys=keys or {}, compressed=compressed)
     with atomic_file(path) as temporary, hashing_writer(temporary) as (stream, digest):
         stream.write(text.encode("utf-8"))
         with gzip_writer(stream, compressed=compressed) as out:
@@ -259,20 +259,12 @@ def _frames(path: Path, header: NrrdHeader, shape: tuple[int, ...], dtype: np.dt
     return RawFrames(data, shape=shape, dtype=dtype, compressed=True, skip=start)
 
 
-def _interleaved(
-    frames: RawFrames, path: Path, header: NrrdHeader, shape: tuple[int, ...], dtype: np.dtype, encoding: str
-) -> np.ndarray:
-    t, z, y, x = shape
-    whole = _frames(path, header, (1, z, y, x * t), dtype, encoding).frame(0)
-    return np.moveaxis(whole.reshape(z, y, x, t), 3, 0)
-
-
 def _rr_percent(header: NrrdHeader, count: int) -> tuple[float, ...]:
     """Return the sequence's index values when they rise within 0 to 100 and its name says per cent."""
     for axis in range(4):
         values = header.keys.get(f"axis {axis} index values")
         label = header.fields.get("labels", "").lower()
-        if values is None or not any(word in label for word in ("%", "percent", "r-r", "rr")):
+        if values is None or not re.search(r"%|percent|r-r", label):
             continue
         try:
             numbers = tuple(float(value) for value in values.split())
@@ -286,6 +278,7 @@ def _rr_percent(header: NrrdHeader, count: int) -> tuple[float, ...]:
 def _header_text(
     grid: Grid,
     dtype: np.dtype,
+    *,
     phases: int | None,
     rr_percent: tuple[float, ...],
     keys: Mapping[str, str],
@@ -304,7 +297,7 @@ def _header_text(
         f"sizes: {sizes} {phases}" if four else f"sizes: {sizes}",
         f"space directions: {vectors}" + (" none" if four else ""),
         "kinds: domain domain domain" + (" list" if four else ""),
-        *(['labels: "" "" "" "R-R percent"'] if four else []),
+        *([f'labels: "" "" "" "{"R-R percent" if rr_percent else "phase"}"'] if four else []),
         "endian: little",
         f"encoding: {'gzip' if compressed else 'raw'}",
         f"space origin: ({origin})",

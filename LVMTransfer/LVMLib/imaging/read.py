@@ -23,7 +23,7 @@ def read_image(path: str | os.PathLike, *, series: str | None = None, progress: 
         DICOM folder (searched with its sub-folders), 3D or 4D NIfTI or NRRD, ``.seq.nrrd``, or a folder with one
         3D file for each phase. A sidecar ``<name>.json`` with ``"rr_percent": [...]`` names the phases.
     series : str, optional
-        For a DICOM folder with several candidates: a part of the description, the number, or the UID of the one to read.
+        For a DICOM folder with several candidates: part of the description, the number, or the UID of the one.
     progress : Progress
         Called while DICOM headers are read.
 

@@ -155,7 +155,7 @@ def require_finite(volume: np.ndarray, where: str | PathLike) -> np.ndarray:
                 where,
                 expected="finite Hounsfield units in every voxel",
                 found=f"{strange} NaN or infinite voxels",
-                remedy="Export the image again, or replace those voxels (for example by -1024 HU outside the field of view).",
+                remedy="Export the image again, or replace those voxels, for example by -1024 HU.",
             )
     return volume
 
