@@ -1,16 +1,15 @@
 """Images in and out: 4D sequences, DICOM, NIfTI, NRRD, Slicer segmentations, resampling."""
 
-from .labels import LABEL_SUFFIXES, read_labels, write_labels
+from .labels import LABEL_SUFFIXES, read_labels, write_label_phases, write_labels
 from .nifti import write_sequence_nifti
 from .nrrd import write_sequence_nrrd
 from .read import read_image
 from .resample import resample_image, resample_labels
-from .segmentation import SEGMENT_TERMS, read_segmentation, write_segmentation
+from .segmentation import read_segmentation, write_segmentation
 from .sequence import ArrayFrames, CallableFrames, FrameSource, Sequence, to_int16, uniform_rr_percent
 
 __all__ = [
     "LABEL_SUFFIXES",
-    "SEGMENT_TERMS",
     "ArrayFrames",
     "CallableFrames",
     "FrameSource",
@@ -22,6 +21,7 @@ __all__ = [
     "resample_labels",
     "to_int16",
     "uniform_rr_percent",
+    "write_label_phases",
     "write_labels",
     "write_segmentation",
     "write_sequence_nifti",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,31 @@ def write_labels(path: str | os.PathLike, labels: np.ndarray, grid: Grid) -> str
     write = write_sequence_nifti if suffix.startswith(".nii") else write_sequence_nrrd
     phases, frames = (None, [labels]) if labels.ndim == 3 else (len(labels), labels)
     return write(path, frames, grid, dtype=np.uint8, phases=phases)
+
+
+def write_label_phases(path: str | os.PathLike, phases: Sequence[np.ndarray], grid: Grid) -> str:
+    """Write the labels of one or several phases; one phase becomes a 3D file.
+
+    Parameters
+    ----------
+    path : path
+        As `write_labels`.
+    phases : sequence of ndarray (Z, Y, X) uint8
+        Labels of each phase, in the order of the image.
+    grid : Grid
+        The image's grid.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file.
+
+    Raises
+    ------
+    ImageError, LabelError, StorageError
+        As `write_labels`.
+    """
+    return write_labels(path, phases[0] if len(phases) == 1 else np.stack(phases), grid)
 
 
 def label_suffix(path: str | os.PathLike) -> str:

@@ -1,0 +1,113 @@
+"""From a case to an image-mask pair."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from ..errors import CohortError
+from ..imaging import resample_image, resample_labels
+from ..progress import Progress, silent
+from .case import Case
+from .pairs import Pair, write_pair
+
+CONSENSUS_READER = "consensus"
+
+
+def export_case(
+    case: Case,
+    pairs_dir: str | os.PathLike,
+    *,
+    reader: str | None = None,
+    spacing_mm: float = 1.0,
+    phases: Iterable[int] | None = None,
+    checks: Mapping[str, bool] | None = None,
+    progress: Progress = silent,
+) -> Pair:
+    """Resample a case to isotropic voxels and write it as an image-mask pair, phase by phase.
+
+    Parameters
+    ----------
+    case : Case
+        With labels of at least one phase.
+    pairs_dir : path
+        Folder of all pairs.
+    reader : str, optional
+        Whose labels; None = ``consensus``, or the only reader.
+    spacing_mm : float
+        Voxel size in mm.
+    phases : iterable of int, optional
+        Phases whose labels are exported, where the reader has labelled them; None = ED and ES.
+    checks : mapping of str to bool, optional
+        Results of the consensus protocol, for ``pair.json``.
+
+    Raises
+    ------
+    CohortError
+        No reader or several to choose from, ED and ES not set, or not labelled.
+    LabelError
+        A mask is empty.
+    StorageError
+        The disk is full.
+    """
+    reader = _reader(case, reader)
+    labelled = _labelled(case, reader, phases)
+    target = case.grid.isotropic(spacing_mm)
+    masks = {t: resample_labels(case.labels(reader, t), case.grid, target) for t in labelled}
+
+    def frames() -> Iterator[np.ndarray]:
+        for volume in case.image():
+            yield resample_image(volume, case.grid, target)
+
+    return write_pair(
+        pairs_dir,
+        case.id,
+        frames(),
+        masks,
+        target,
+        rr_percent=case.rr_percent,
+        ed=case.ed,
+        es=case.es,
+        site=case.cohort.site,
+        protocol_version=case.cohort.protocol_version,
+        checks=dict(checks or {}),
+        readers=(reader,),
+        phantom=case.is_phantom,
+        progress=progress,
+    )
+
+
+def _reader(case: Case, reader: str | None) -> str:
+    readers = case.readers()
+    if reader in readers:
+        return reader
+    if reader is None and (CONSENSUS_READER in readers or len(readers) == 1):
+        return CONSENSUS_READER if CONSENSUS_READER in readers else readers[0]
+    raise CohortError(
+        f"case {case.id}",
+        expected=f"labels by reader {reader}" if reader else "labels by 'consensus' or by one reader",
+        found="labels by " + (", ".join(readers) or "nobody"),
+        remedy="Name one of the readers." if readers else "Predict or segment the case first.",
+    )
+
+
+def _labelled(case: Case, reader: str, phases: Iterable[int] | None) -> list[int]:
+    done = case.labelled_phases(reader)
+    if phases is not None:
+        chosen = sorted(set(phases) & set(done))
+        missing = [] if chosen else sorted(phases)
+    elif case.ed is None or case.es is None:
+        chosen, missing = [], ["ED and ES, which are not set"]
+    else:
+        chosen = sorted({case.ed, case.es})
+        missing = [t for t in chosen if t not in done]
+    if missing:
+        raise CohortError(
+            f"case {case.id}",
+            expected="labels by reader " + reader + " of phases " + ", ".join(map(str, missing)),
+            found="labels of " + (", ".join(map(str, done)) or "no phase"),
+            remedy="Set ED and ES and label both, or export all labelled phases.",
+        )
+    return chosen
