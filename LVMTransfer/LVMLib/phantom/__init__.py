@@ -1,0 +1,18 @@
+"""Phantom: synthetic 4D contrast CT of a beating heart with labels, for training and for tests."""
+
+from .case import generate_case, heart_grid, render_background, render_phase
+from .sites import SITE_1, SITE_2, SITES, SiteProfile
+from .subject import Subject, sample_subject
+
+__all__ = [
+    "SITES",
+    "SITE_1",
+    "SITE_2",
+    "SiteProfile",
+    "Subject",
+    "generate_case",
+    "heart_grid",
+    "render_background",
+    "render_phase",
+    "sample_subject",
+]

@@ -1,0 +1,209 @@
+"""The heart's HU and labels, voxel by voxel: one numba kernel composites every body over the background."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from numba import njit
+
+from .chambers import (
+    AORTA,
+    CORONARY,
+    DESCENDING,
+    INFERIOR_CAVA,
+    LEFT_ATRIUM,
+    MATERIALS,
+    METAL,
+    PULMONARY,
+    RIGHT_ATRIUM,
+    RIGHT_VENTRICLE,
+    SINUS,
+    SUPERIOR_CAVA,
+)
+from .shapes import FAR, ellipsoid, occupancy, smooth_min, smoothstep, tapered
+from .ventricle import leaflets, left_ventricle, mitral_surface, papillary, trabeculae
+
+
+class Tissue(NamedTuple):
+    """HU and coverings of the heart at one instant; ``sac`` mm is the mean epicardial fat."""
+
+    left_ventricle: float
+    left_atrium: float
+    aorta: float
+    right_ventricle: float
+    right_atrium: float
+    superior_cava: float
+    inferior_cava: float
+    pulmonary: float
+    muscle: float
+    scar: float
+    fat_hu: float
+    soft: float
+    mixing: float
+    texture: float
+    sac: float
+    sac_bias: float
+    groove: float
+    right_wall: float
+    seed: float
+    drift: float
+
+
+@njit(cache=True, inline="always")
+def _swirl(x: float, y: float, z: float, s: float) -> float:
+    """Return a smooth pattern of about unit amplitude, streaky like unmixed contrast."""
+    a = math.sin(0.11 * x + 1.3 * math.sin(0.07 * y + s) + 0.9 * math.sin(0.09 * z + 1.7 * s))
+    b = math.sin(0.19 * y + 1.6 * math.sin(0.08 * z - s) + 1.1 * math.sin(0.12 * x + 2.9 * s))
+    c = math.sin(0.33 * z + 1.8 * math.sin(0.15 * x + 2.0 * s) + 1.4 * math.sin(0.17 * y + s))
+    return 0.5 * a + 0.45 * b + 0.4 * c * (0.6 + 0.4 * a)
+
+
+@njit(cache=True, inline="always")
+def _mix(under: float, over: float, share: float) -> float:
+    return under + (over - under) * share
+
+
+@njit(cache=True)
+def _distances(x, y, z, chambers, d):
+    """Fill ``d`` with the signed distance to every material."""
+    for m in range(MATERIALS):
+        d[m] = FAR
+    for n in range(chambers.ellipsoids.shape[0]):
+        m = chambers.ellipsoid_material[n]
+        d[m] = smooth_min(d[m], ellipsoid(x, y, z, chambers.ellipsoids[n]), 5.0)
+    for n in range(chambers.tubes.shape[0]):
+        m = chambers.tube_material[n]
+        distance = tapered(x, y, z, chambers.tubes[n])
+        if distance < FAR:
+            d[m] = smooth_min(d[m], distance, 4.0) if m < SUPERIOR_CAVA else min(d[m], distance)
+
+
+@njit(cache=True)
+def _separate(d, v, t, x, y, z, outer, muscle):
+    """Keep chambers apart by their walls, nobler structures first."""
+    below = z - mitral_surface(v, x, y)
+    d[LEFT_ATRIUM] = max(d[LEFT_ATRIUM], max(below, 2.0 - d[AORTA]))
+    d[LEFT_ATRIUM] = max(d[LEFT_ATRIUM], 1.5 - muscle)
+    d[PULMONARY] = max(d[PULMONARY], max(2.5 - d[AORTA], 2.0 - d[LEFT_ATRIUM]))
+    d[RIGHT_VENTRICLE] = max(max(d[RIGHT_VENTRICLE], -outer), max(2.5 - d[AORTA], -muscle))
+    d[RIGHT_ATRIUM] = max(max(d[RIGHT_ATRIUM], 2.5 - d[AORTA]), max(2.0 - d[LEFT_ATRIUM], 2.0 - muscle))
+    d[SUPERIOR_CAVA] = max(d[SUPERIOR_CAVA], max(2.0 - d[AORTA], 2.0 - d[LEFT_ATRIUM]))
+    d[SUPERIOR_CAVA] = max(d[SUPERIOR_CAVA], 2.0 - d[PULMONARY])
+    d[INFERIOR_CAVA] = max(d[INFERIOR_CAVA], 2.0 - d[LEFT_ATRIUM])
+
+
+@njit(cache=True)
+def _covering(d, t, x, y, z, muscle):
+    """Return the signed distance to the pericardium: fat fills the grooves between the chambers."""
+    g = t.groove
+    hull = smooth_min(muscle, d[RIGHT_VENTRICLE] - t.right_wall, g)
+    hull = smooth_min(hull, d[RIGHT_ATRIUM] - 2.0, g)
+    hull = smooth_min(hull, d[LEFT_ATRIUM] - 2.0, g)
+    hull = smooth_min(hull, d[AORTA] - 2.0, g)
+    hull = smooth_min(hull, d[PULMONARY] - 1.5, g)
+    if hull > 40.0:
+        return hull
+    side = min(1.0, max(-0.92, (x - 12.0) / 28.0))
+    patches = math.sin(0.06 * x + t.seed) * math.sin(0.07 * y + 2.0 * t.seed) * math.sin(0.05 * z + 3.0 * t.seed)
+    return hull - max(0.0, t.sac * (1.0 + t.sac_bias * side + 0.9 * patches))
+
+
+@njit(cache=True)
+def _walls(hu, d, t, width):
+    """Composite the thin walls of atria, vessels and the right ventricle."""
+    thin = min(d[RIGHT_ATRIUM] - 1.8, d[LEFT_ATRIUM] - 1.8)
+    thin = min(thin, min(d[AORTA] - 1.6, d[PULMONARY] - 1.3))
+    thin = min(thin, min(d[SUPERIOR_CAVA] - 1.2, d[INFERIOR_CAVA] - 1.2))
+    thin = min(thin, min(d[DESCENDING] - 1.6, d[CORONARY] - 0.6))
+    hu = _mix(hu, t.soft, occupancy(thin, width))
+    return _mix(hu, t.muscle, occupancy(d[RIGHT_VENTRICLE] - t.right_wall, width))
+
+
+@njit(cache=True)
+def _lumens(hu, d, t, x, y, z, width):
+    """Composite the blood of every chamber and vessel but the left ventricle."""
+    hu = _mix(hu, t.inferior_cava, occupancy(d[INFERIOR_CAVA], width))
+    hu = _mix(hu, t.superior_cava, occupancy(d[SUPERIOR_CAVA], width))
+    if d[RIGHT_ATRIUM] < width or d[RIGHT_VENTRICLE] < width:
+        swirl = _swirl(x, y, z, t.seed + t.drift)
+        fresh = smoothstep(-20.0, 45.0, y - z)  # unmixed contrast enters from the superior vena cava
+        atrium = _mix(t.right_atrium, 0.5 * (t.right_atrium + t.superior_cava), fresh * min(1.0, t.mixing * 2.0))
+        atrium = max(40.0, atrium * (1.0 + t.mixing * swirl * 1.5))
+        hu = _mix(hu, atrium, occupancy(d[RIGHT_ATRIUM], width))
+        fold = math.sin(0.55 * x + t.seed) + math.sin(0.5 * y - 0.3 * z + 2.0 * t.seed) + math.sin(0.45 * z + 0.2 * x)
+        rough = max(0.0, fold - 0.4) * 2.6 * smoothstep(0.0, 30.0, z) * (1.0 - smoothstep(12.0, 28.0, y))
+        band = max(abs(0.8 * y + 0.6 * z - 22.0 - t.seed % 6.0), abs(0.6 * y - 0.8 * z + 45.0 - t.seed % 9.0)) - 2.2
+        ventricle = max(max(d[RIGHT_VENTRICLE], d[RIGHT_VENTRICLE] + rough), -band)
+        blood = t.right_ventricle * (1.0 + t.mixing * swirl * 0.7)
+        hu = _mix(hu, blood, occupancy(ventricle, width))
+    hu = _mix(hu, t.pulmonary, occupancy(d[PULMONARY], width))
+    hu = _mix(hu, t.left_atrium, occupancy(d[LEFT_ATRIUM], width))
+    hu = _mix(hu, t.aorta, occupancy(min(d[AORTA], d[DESCENDING]), width))
+    hu = _mix(hu, 0.55 * t.left_atrium + 60.0, occupancy(d[SINUS], width))
+    hu = _mix(hu, 0.95 * t.aorta, occupancy(d[CORONARY], width))
+    return hu
+
+
+@njit(cache=True)
+def _left(hu, v, t, papillaries, x, y, z, cavity, muscle, angle, level, segment, inner, width):
+    """Composite the left ventricle with papillary muscles, trabeculae and mitral leaflets."""
+    tone = t.muscle + t.texture * _swirl(1.3 * x, 1.3 * y, 1.3 * z, t.seed + 5.0) + t.scar * segment
+    hu = _mix(hu, tone, occupancy(muscle, width))
+    if cavity > width:
+        return hu
+    blood = t.left_ventricle * (1.0 + 0.012 * _swirl(x, y, z, t.seed + t.drift + 2.0))
+    hu = _mix(hu, blood, occupancy(cavity, width))
+    inside = min(papillary(x, y, z, papillaries), trabeculae(v, angle, level, inner))
+    share = occupancy(inside, width) * occupancy(cavity, width)
+    return _mix(hu, t.muscle, share)
+
+
+@njit(cache=True, nogil=True)
+def render_heart(affine, rotation, origin, v, papillaries, chambers, t, width, hu, labels, scratch):
+    """Composite the heart over the background in place.
+
+    Parameters
+    ----------
+    affine : ndarray (4, 4)
+        Index (i, j, k) to RAS mm of ``hu``.
+    rotation, origin : ndarray (3, 3), (3,)
+        Rows are the heart's axes in RAS; RAS mm of the heart's origin.
+    v, papillaries, chambers, t
+        `Ventricle`, its capsules, `Chambers` and `Tissue`.
+    width : float
+        Voxel size for partial volume, mm.
+    hu : ndarray (Z, Y, X) float32
+    labels : ndarray (Z, Y, X) uint8
+    scratch : ndarray (MATERIALS,)
+    """
+    d = scratch
+    for k in range(hu.shape[0]):
+        for j in range(hu.shape[1]):
+            for i in range(hu.shape[2]):
+                rx = affine[0, 0] * i + affine[0, 1] * j + affine[0, 2] * k + affine[0, 3] - origin[0]
+                ry = affine[1, 0] * i + affine[1, 1] * j + affine[1, 2] * k + affine[1, 3] - origin[1]
+                rz = affine[2, 0] * i + affine[2, 1] * j + affine[2, 2] * k + affine[2, 3] - origin[2]
+                x = rotation[0, 0] * rx + rotation[0, 1] * ry + rotation[0, 2] * rz
+                y = rotation[1, 0] * rx + rotation[1, 1] * ry + rotation[1, 2] * rz
+                z = rotation[2, 0] * rx + rotation[2, 1] * ry + rotation[2, 2] * rz
+                _distances(x, y, z, chambers, d)
+                cavity, muscle, outer, angle, level, segment, inner = left_ventricle(v, x, y, z)
+                _separate(d, v, t, x, y, z, outer, muscle)
+                sac = _covering(d, t, x, y, z, muscle)
+                value = _mix(hu[k, j, i], t.soft, occupancy(sac - 1.4, width))
+                value = _mix(value, t.fat_hu, occupancy(sac, width))
+                value = _walls(value, d, t, width)
+                value = _lumens(value, d, t, x, y, z, width)
+                if muscle < width or cavity < width:
+                    value = _left(
+                        value, v, t, papillaries, x, y, z, cavity, muscle, angle, level, segment, inner, width
+                    )
+                if -12.0 < z - v.base < 30.0:
+                    value = _mix(value, t.soft + 20.0, 0.8 * occupancy(leaflets(v, x, y, z), width))
+                value = _mix(value, 1100.0, occupancy(d[METAL], width))
+                hu[k, j, i] = value
+                if cavity < 0.0:
+                    labels[k, j, i] = 1
+                elif muscle < 0.0:
+                    labels[k, j, i] = 2
