@@ -1,0 +1,163 @@
+"""The base of the wall: where the measurement ends, towards the mitral and aortic valves.
+
+The blood pool label ends at the valves, so its contact with the background is the opening of the ventricle. A cut by
+one plane gives a flat base. On a heart the mitral and the aortic opening meet at an angle and the wall ends in a ring
+that rises and dips; the base is then a height above the ring's plane for every direction about the ventricle's axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ..errors import ThicknessError
+from ..grid import BLOOD_POOL, LVM
+
+# An opening smaller than this part of the blood pool's surface is a hole in the wall, not the base.
+MIN_OPENING = 0.03
+# A further opening counts as part of the base from this fraction of the largest one: mitral and aortic valve.
+SECOND_OPENING = 0.2
+# A ring that leaves its plane by less than this (root mean square, voxels) was cut by a plane.
+FLAT_VOXELS = 0.75
+SECTORS = 72
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """Where the wall ends, in some orthonormal frame in mm.
+
+    Parameters
+    ----------
+    origin : ndarray (3,)
+        A point of the base plane, on the axis of the ventricle.
+    axes : ndarray (3, 3)
+        Rows: two unit vectors in the plane, and its normal away from the apex.
+    lid : ndarray (A,)
+        Height of the base above the plane, mm, at A equal steps of the angle from the first axis to the second;
+        one zero for a flat base.
+    """
+
+    origin: np.ndarray
+    axes: np.ndarray
+    lid: np.ndarray
+
+    @property
+    def flat(self) -> bool:
+        """Whether the base is a plane."""
+        return self.lid.size == 1
+
+    def height(self, points: np.ndarray) -> np.ndarray:
+        """Return the height of points (N, 3) above the base, mm; negative on the apex's side."""
+        a, b, c = ((np.asarray(points, float) - self.origin) @ self.axes.T).T
+        if self.flat:
+            return c - self.lid[0]
+        position = np.arctan2(b, a) / (2 * np.pi) * self.lid.size
+        wrapped = np.append(self.lid, self.lid[0])
+        return c - np.interp(position % self.lid.size, np.arange(self.lid.size + 1), wrapped)
+
+    def moved(self, rotation: np.ndarray, translation: np.ndarray) -> Base:
+        """Return the base in the frame ``p' = rotation p + translation`` (rotation may hold a reflection)."""
+        return Base(rotation @ self.origin + translation, self.axes @ rotation.T, self.lid)
+
+
+def plane_base(point: np.ndarray, normal: np.ndarray) -> Base:
+    """Return a flat base through ``point`` (3,) with ``normal`` (3,) away from the apex.
+
+    Raises
+    ------
+    ThicknessError
+        The point or the normal is no finite vector, or the normal vanishes.
+    """
+    point, normal = np.asarray(point, float), np.asarray(normal, float)
+    good = point.shape == (3,) and normal.shape == (3,) and np.isfinite([*point, *normal]).all()
+    length = np.linalg.norm(normal) if good else 0.0
+    if length < 1e-9:
+        raise ThicknessError(
+            "base plane",
+            expected="a point and a normal, each three finite numbers in RAS mm",
+            found=f"point {point}, normal {normal}",
+            remedy="Place the plane on the mitral annulus with its normal away from the apex.",
+        )
+    normal = normal / length
+    first = np.cross(np.eye(3)[np.argmin(np.abs(normal))], normal)
+    first /= np.linalg.norm(first)
+    return Base(point, np.array([first, np.cross(normal, first), normal]), np.zeros(1))
+
+
+def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, int]:
+    """Find the base from where the blood pool meets the background.
+
+    Parameters
+    ----------
+    labels : ndarray (Z, Y, X) uint8
+        With at least one voxel of background on every side.
+    spacing : ndarray (3,)
+        Voxel size along x, y, z, mm.
+
+    Returns
+    -------
+    base : Base or None
+        In the frame ``index * spacing``; None for a ventricle that is closed all around.
+    holes : int
+        Number of openings that are not the base: holes in the wall.
+    """
+    centres, owners, surface = _open_faces(labels)
+    if len(centres) == 0:
+        return None, 0
+    pool = np.zeros(labels.shape, bool)
+    pool[tuple(owners.T)] = True
+    groups, count = ndimage.label(pool, np.ones((3, 3, 3)))
+    member = groups[tuple(owners.T)]
+    sizes = np.bincount(member, minlength=count + 1)
+    if sizes.max() < MIN_OPENING * surface:
+        return None, count
+    chosen = np.flatnonzero(sizes >= SECOND_OPENING * sizes.max())
+    centres = centres[np.isin(member, chosen)] * spacing
+    owners = owners[np.isin(member, chosen)]
+    pool_centre = np.argwhere(labels == BLOOD_POOL).mean(axis=0)[::-1] * spacing
+    origin, normal = _fit_plane(centres, pool_centre)
+    rough = np.sqrt(np.mean(((centres - origin) @ normal) ** 2))
+    if rough <= FLAT_VOXELS * spacing.mean():
+        return plane_base(origin, normal), count - len(chosen)
+    return _ring_base(labels, spacing, owners, pool_centre), count - len(chosen)
+
+
+def _open_faces(labels):
+    """Centres (x, y, z; index units) and owners (k, j, i) of blood pool faces on background; faces in all."""
+    pool = labels == BLOOD_POOL
+    centres, owners, surface = [], [], 0
+    for axis in range(3):
+        for step in (-1, 1):
+            other = np.roll(labels, -step, axis)
+            surface += int(np.count_nonzero(pool & (other != BLOOD_POOL)))
+            found = np.argwhere(pool & (other == 0))
+            owners.append(found)
+            centres.append(found + 0.5 * step * (np.arange(3) == axis))
+    return np.concatenate(centres)[:, ::-1], np.concatenate(owners), surface
+
+
+def _fit_plane(points, inner):
+    origin = points.mean(axis=0)
+    normal = np.linalg.svd(points - origin, full_matrices=False)[2][2]
+    return origin, normal if normal @ (origin - inner) >= 0 else -normal
+
+
+def _ring_base(labels, spacing, owners, pool_centre):
+    """The base through the ring on which blood pool, wall and background meet."""
+    near_wall = ndimage.binary_dilation(labels == LVM, np.ones((3, 3, 3)), iterations=1)
+    ring = owners[near_wall[tuple(owners.T)]][:, ::-1] * spacing
+    if len(ring) < 12:
+        ring = owners[:, ::-1] * spacing
+    origin, normal = _fit_plane(ring, pool_centre)
+    base = plane_base(origin, normal)
+    a, b, c = ((ring - origin) @ base.axes.T).T
+    sector = np.floor(np.arctan2(b, a) / (2 * np.pi) * SECTORS).astype(int) % SECTORS
+    known = np.unique(sector)
+    # The lower part of the ring in every direction: below it the wall is whole.
+    heights = np.array([np.quantile(c[sector == s], 0.25) for s in known])
+    filled = np.interp(np.arange(SECTORS), known, heights, period=SECTORS)
+    lid = ndimage.gaussian_filter1d(filled, 2.0, mode="wrap") - 0.5 * spacing.mean()
+    # Entries stand at the start of a sector; the ring was binned about its centre.
+    return Base(origin, base.axes, np.ascontiguousarray(0.5 * (lid + np.roll(lid, 1))))

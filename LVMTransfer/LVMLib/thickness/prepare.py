@@ -1,0 +1,225 @@
+"""From a label map as it comes to a cropped, upright, checked one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ..errors import LabelError, ThicknessError
+from ..grid import BLOOD_POOL, LVM, Grid, require_labels
+from .base import Base, find_base, plane_base
+
+# A second blood pool of this part of the first one is another ventricle, not a pocket between trabeculae.
+SECOND_POOL = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A label map that is ready to be measured.
+
+    Parameters
+    ----------
+    labels : ndarray (Z, Y, X) uint8
+        Cropped, axes permuted so that the base lies towards the last layers; enclosed background filled.
+    filled : ndarray (Z, Y, X) bool
+        Enclosed background voxels that were filled.
+    spacing : ndarray (3,)
+        Voxel size along x, y, z, mm.
+    affine : ndarray (4, 4)
+        Index ``(i, j, k)`` of ``labels`` to RAS mm.
+    to_source : ndarray (4, 4)
+        Index ``(i, j, k)`` of ``labels`` to the index of the caller's array.
+    base : Base or None
+        In the frame ``index * spacing``.
+    findings : dict
+        What was found: components, holes, filled voxels, and whether the base was given or found.
+    """
+
+    labels: np.ndarray
+    filled: np.ndarray
+    spacing: np.ndarray
+    affine: np.ndarray
+    to_source: np.ndarray
+    base: Base | None
+    findings: dict
+
+
+def prepare(labels: np.ndarray, affine: np.ndarray, base_plane, margin: int) -> Prepared:
+    """Check, crop and turn a label map; find its base.
+
+    Raises
+    ------
+    GridError
+        The affine is sheared, not finite or not invertible.
+    LabelError
+        Values outside {0, 1, 2}, or an array that is not 3D.
+    ThicknessError
+        No blood pool, no wall, two ventricles, or a base plane that misses the heart.
+    """
+    labels = _checked(labels, affine)
+    cropped, start = _crop(labels, 2)
+    shift = np.eye(4)
+    shift[:3, 3] = start
+    cropped, filled, findings = _fill_enclosed(cropped)
+    findings.update(_components(cropped))
+    grid = Grid(cropped.shape, np.asarray(affine, float) @ shift)
+    spacing = grid.spacing
+    rotation, translation = grid.directions, grid.affine[:3, 3]
+    if base_plane is None:
+        base, holes = find_base(cropped, spacing)
+        findings.update(base="closed" if base is None else "found", wall_openings=holes)
+    else:
+        base = plane_base(*base_plane).moved(rotation.T, -rotation.T @ translation)
+        holes = find_base(cropped, spacing)[1]
+        findings.update(base="given", wall_openings=holes)
+    turn = _turn(base, cropped.shape)
+    cropped, filled = _permuted(cropped, turn), _permuted(filled, turn)
+    grid = Grid(cropped.shape, grid.affine @ turn)
+    if base is not None:
+        local = grid.directions.T @ rotation
+        base = base.moved(local, grid.directions.T @ (translation - grid.affine[:3, 3]))
+        _require_hit(cropped, grid.spacing, base)
+    labels_out, filled, pad = _recrop(cropped, filled, grid.spacing, base, margin)
+    if base is not None:
+        base = base.moved(np.eye(3), -pad[:3, 3] * grid.spacing)
+    return Prepared(labels_out, filled, grid.spacing, grid.affine @ pad, shift @ turn @ pad, base, findings)
+
+
+def _checked(labels, affine):
+    labels = np.asarray(labels)
+    if labels.ndim != 3:
+        raise LabelError(
+            "label map",
+            expected="a 3D array (Z, Y, X)",
+            found=f"{labels.ndim} dimensions",
+            remedy="Pass one phase at a time.",
+        )
+    affine = np.asarray(affine, float)
+    if affine.shape != (4, 4):
+        raise ThicknessError(
+            "affine",
+            expected="a (4, 4) matrix from voxel index to RAS mm",
+            found=f"shape {affine.shape}",
+            remedy="Pass the image's voxel-to-RAS matrix.",
+        )
+    Grid(labels.shape, affine).require_orthogonal("label map")
+    if labels.dtype != np.uint8 or labels.max(initial=0) > LVM:
+        labels = require_labels(labels, "label map", allow_empty=True)
+    for value, name, remedy in (
+        (LVM, "LV myocardium (label 2)", "Segment the myocardium first."),
+        (BLOOD_POOL, "LV blood pool (label 1)", "Segment the blood pool first: its surface is the endocardium."),
+    ):
+        if not (labels == value).any():
+            raise ThicknessError("label map", expected=name, found="not one voxel of it", remedy=remedy)
+    return labels
+
+
+def _bounds(mask):
+    found = []
+    for axis in range(3):
+        line = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        found.append((int(line[0]), int(line[-1]) + 1))
+    return found
+
+
+def _crop(volume, margin, mask=None):
+    """Crop to the labelled box with ``margin`` voxels, padded with zeros; return it and its start (i, j, k)."""
+    bounds = _bounds(volume > 0 if mask is None else mask)
+    shape = [high - low + 2 * margin for low, high in bounds]
+    out = np.zeros(shape, volume.dtype)
+    source, target = [], []
+    for (low, high), size in zip(bounds, volume.shape):
+        first, last = max(low - margin, 0), min(high + margin, size)
+        source.append(slice(first, last))
+        target.append(slice(first - low + margin, last - low + margin))
+    out[tuple(target)] = volume[tuple(source)]
+    return out, np.array([low - margin for low, _ in bounds])[::-1]
+
+
+def _fill_enclosed(labels):
+    """Fill background that is enclosed by labels: in the blood pool with blood, elsewhere with wall."""
+    background, count = ndimage.label(labels == 0)
+    filled = np.zeros(labels.shape, bool)
+    findings = {"enclosed_holes": max(count - 1, 0), "filled_voxels": 0}
+    if count <= 1:
+        return labels, filled, findings
+    labels = labels.copy()
+    outer = background[0, 0, 0]
+    for number, box in enumerate(ndimage.find_objects(background), start=1):
+        if number == outer:
+            continue
+        box = tuple(slice(s.start - 1, s.stop + 1) for s in box)
+        hole = background[box] == number
+        ring = ndimage.binary_dilation(hole) & ~hole
+        touches_wall = (labels[box][ring] == LVM).any()
+        labels[box][hole] = LVM if touches_wall else BLOOD_POOL
+        filled[box] |= hole & touches_wall
+        findings["filled_voxels"] += int(hole.sum())
+    return labels, filled, findings
+
+
+def _components(labels):
+    _, walls = ndimage.label(labels == LVM, np.ones((3, 3, 3)))
+    pools, count = ndimage.label(labels == BLOOD_POOL, np.ones((3, 3, 3)))
+    sizes = np.sort(np.bincount(pools.ravel())[1:])[::-1]
+    if count > 1 and sizes[1] >= SECOND_POOL * sizes[0]:
+        raise ThicknessError(
+            "label map",
+            expected="one blood pool (label 1)",
+            found=f"{count} separate ones, the second with {sizes[1] / sizes[0]:.0%} of the first",
+            remedy="Keep the left ventricle only: in LVMTransfer, Keep largest component.",
+        )
+    return {"wall_components": int(walls), "pool_components": int(count)}
+
+
+def _turn(base, shape):
+    """Index map (4, 4) from an array whose base lies towards its last layers to the present one."""
+    turn = np.eye(4)
+    if base is None:
+        return turn
+    normal = base.axes[2]
+    axis = int(np.argmax(np.abs(normal)))
+    order = [a for a in range(3) if a != axis] + [axis]
+    turn[:3, :3] = np.eye(3)[:, order]
+    if normal[axis] < 0:
+        turn[axis, 2] = -1
+        turn[axis, 3] = shape[2 - axis] - 1
+    return turn
+
+
+def _permuted(volume, turn):
+    order = [int(np.argmax(np.abs(turn[:3, column]))) for column in range(3)]
+    out = volume.transpose([2 - order[2], 2 - order[1], 2 - order[0]])
+    return np.ascontiguousarray(out[::-1] if turn[order[2], 2] < 0 else out)
+
+
+def _require_hit(labels, spacing, base):
+    corners = np.argwhere(labels == LVM)[:, ::-1] * spacing
+    heights = base.height(corners)
+    below = float(np.mean(heights < 0))
+    if below > 0.02 and heights.max() > -2 * spacing.max():
+        return
+    where = "above it" if below <= 0.02 else f"{-heights.max():.0f} mm below it"
+    raise ThicknessError(
+        "base plane",
+        expected="a plane through the base of the wall, its normal away from the apex",
+        found=f"the wall lies {where}: the plane misses the heart",
+        remedy="Move the plane to the mitral annulus or flip its normal; without a plane it is found from the mask.",
+    )
+
+
+def _recrop(labels, filled, spacing, base, margin):
+    """Crop to what lies below the base, with a margin for the blur."""
+    keep = labels > 0
+    if base is not None:
+        step = spacing.max()
+        corners = np.argwhere(keep)
+        beyond = base.height(corners[:, ::-1] * spacing) > step
+        keep[tuple(corners[beyond].T)] = False
+    out, start = _crop(labels, margin, keep)
+    holes, _ = _crop(filled, margin, keep)
+    pad = np.eye(4)
+    pad[:3, 3] = start
+    return out, holes, pad

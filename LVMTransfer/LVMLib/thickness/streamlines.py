@@ -1,0 +1,265 @@
+"""Heat-flow lines through the wall: dX/dt = -∇u / |∇u|, from the epicardium to the endocardium."""
+
+# ruff: noqa: PLR0917 -- compiled kernels take arrays by position
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from .laplace import EPI, Stencil
+
+_CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
+# Why a line has no thickness; 0 means that it has one.
+OK, LEFT_GRID, NO_GRADIENT, TOO_LONG = 0, 1, 2, 3
+# A line is given up when it is this long, mm: four times the thickest wall that is known in hypertrophy.
+MAX_LENGTH_MM = 120.0
+
+
+def gradient_volume(stencil: Stencil, potential: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return ∇u on the wall nodes, continued three voxels outside, and where it is known.
+
+    Returns
+    -------
+    gradient : ndarray (Z, Y, X, 3) float32
+        Along x, y, z, 1/mm.
+    known : ndarray (Z, Y, X) uint8
+        0 unknown, 1 wall node, 2 to 4 the pass in which it was continued.
+    """
+    gradient = np.zeros((*stencil.index.shape, 3), np.float32)
+    known = np.zeros(stencil.index.shape, np.uint8)
+    _node_gradients(stencil.nodes, stencil.neighbours, stencil.fractions, stencil.spacing, potential, gradient, known)
+    _mirror(gradient, known, top)
+    front = stencil.nodes
+    for level in (2, 3, 4):
+        front = _continue_outside(gradient, known, front, top, level)
+    _mirror(gradient, known, top)
+    return gradient, known
+
+
+@numba.njit(**_CACHE)
+def _node_gradients(nodes, neighbours, fractions, spacing, potential, gradient, known):
+    for row in range(nodes.shape[0]):
+        k, j, i = nodes[row, 0], nodes[row, 1], nodes[row, 2]
+        known[k, j, i] = 1
+        here = potential[row]
+        for axis in range(3):
+            slopes = 0.0
+            low, high = fractions[row, 2 * axis], fractions[row, 2 * axis + 1]
+            for side in range(2):
+                other = neighbours[row, 2 * axis + side]
+                value = potential[other] if other >= 0 else (1.0 if other == EPI else 0.0)
+                near, far = (low, high) if side == 0 else (high, low)
+                slopes += (2 * side - 1) * (value - here) / near * far
+            gradient[k, j, i, axis] = slopes / ((low + high) * spacing[axis])
+
+
+@numba.njit(**_CACHE)
+def _mirror(gradient, known, top):
+    nz, ny, nx = known.shape
+    for j in range(ny):
+        for i in range(nx):
+            for k in range(top[j, i] + 1, nz):
+                source = 2 * top[j, i] + 1 - k
+                if source < 0:
+                    break
+                known[k, j, i] = known[source, j, i]
+                gradient[k, j, i, 0] = gradient[source, j, i, 0]
+                gradient[k, j, i, 1] = gradient[source, j, i, 1]
+                gradient[k, j, i, 2] = -gradient[source, j, i, 2]
+
+
+@numba.njit(**_CACHE)
+def _continue_outside(gradient, known, front, top, level):
+    """Extrapolate one layer from ``front``, linearly where two nodes in a row are known; return the new layer."""
+    nz, ny, nx = known.shape
+    layer = np.empty((front.shape[0] * 6, 3), np.int32)
+    count = 0
+    for row in range(front.shape[0]):
+        for side in range(6):
+            d = 2 * (side % 2) - 1
+            k = front[row, 0] + (d if side // 2 == 2 else 0)
+            j = front[row, 1] + (d if side // 2 == 1 else 0)
+            i = front[row, 2] + (d if side // 2 == 0 else 0)
+            if k < 2 or j < 2 or i < 2 or k >= nz - 2 or j >= ny - 2 or i >= nx - 2:
+                continue
+            if known[k, j, i] == 0 and k <= top[j, i]:
+                known[k, j, i] = level
+                layer[count, 0], layer[count, 1], layer[count, 2] = k, j, i
+                count += 1
+    for row in range(count):
+        _extrapolate(gradient, known, layer[row, 0], layer[row, 1], layer[row, 2], level)
+    return layer[:count].copy()
+
+
+@numba.njit(**_CACHE)
+def _extrapolate(gradient, known, k, j, i, level):
+    total = 0.0
+    gx, gy, gz = 0.0, 0.0, 0.0
+    for side in range(6):
+        d = 2 * (side % 2) - 1
+        dk = d if side // 2 == 2 else 0
+        dj = d if side // 2 == 1 else 0
+        di = d if side // 2 == 0 else 0
+        first = known[k + dk, j + dj, i + di]
+        if first == 0 or first >= level:
+            continue
+        second = known[k + 2 * dk, j + 2 * dj, i + 2 * di]
+        linear = 1.0 if 0 < second < level else 0.0
+        near = gradient[k + dk, j + dj, i + di]
+        far = gradient[k + 2 * dk, j + 2 * dj, i + 2 * di]
+        # Along the gradient the continuation is the surest; a constant one is the last resort.
+        along = abs(near[0] * di + near[1] * dj + near[2] * dk)
+        w = (along * along + 1e-12) * (1.0 if linear > 0 else 0.05)
+        gx += w * (near[0] + linear * (near[0] - far[0]))
+        gy += w * (near[1] + linear * (near[1] - far[1]))
+        gz += w * (near[2] + linear * (near[2] - far[2]))
+        total += w
+    if total > 0:
+        gradient[k, j, i, 0], gradient[k, j, i, 1], gradient[k, j, i, 2] = gx / total, gy / total, gz / total
+
+
+@numba.njit(inline="always")
+def _sample(volume, fx, fy, fz):
+    """Trilinear value of a scalar volume at a fractional index inside the array."""
+    i, j, k = int(fx), int(fy), int(fz)
+    x, y, z = fx - i, fy - j, fz - k
+    low = (volume[k, j, i] * (1 - x) + volume[k, j, i + 1] * x) * (1 - y)
+    low += (volume[k, j + 1, i] * (1 - x) + volume[k, j + 1, i + 1] * x) * y
+    high = (volume[k + 1, j, i] * (1 - x) + volume[k + 1, j, i + 1] * x) * (1 - y)
+    high += (volume[k + 1, j + 1, i] * (1 - x) + volume[k + 1, j + 1, i + 1] * x) * y
+    return low * (1 - z) + high * z
+
+
+@numba.njit(inline="always")
+def _inside(shape, fx, fy, fz, margin):
+    inside = margin <= fx < shape[2] - 1 - margin and margin <= fy < shape[1] - 1 - margin
+    return inside and margin <= fz < shape[0] - 1 - margin
+
+
+@numba.njit(**_CACHE)
+def _direction(gradient, known, spacing, x, y, z):
+    """Unit vector down the potential at (x, y, z) mm, and whether there is one."""
+    fx, fy, fz = x / spacing[0], y / spacing[1], z / spacing[2]
+    if not _inside(known.shape, fx, fy, fz, 0):
+        return 0.0, 0.0, 0.0, LEFT_GRID
+    i, j, k = int(fx), int(fy), int(fz)
+    ax, ay, az = fx - i, fy - j, fz - k
+    gx, gy, gz = 0.0, 0.0, 0.0
+    for dk in range(2):
+        wz = az if dk else 1 - az
+        for dj in range(2):
+            wyz = wz * (ay if dj else 1 - ay)
+            for di in range(2):
+                w = wyz * (ax if di else 1 - ax)
+                if known[k + dk, j + dj, i + di]:
+                    g = gradient[k + dk, j + dj, i + di]
+                    gx += w * g[0]
+                    gy += w * g[1]
+                    gz += w * g[2]
+    norm = math.sqrt(gx * gx + gy * gy + gz * gz)
+    if norm < 1e-7:
+        return 0.0, 0.0, 0.0, NO_GRADIENT
+    return -gx / norm, -gy / norm, -gz / norm, OK
+
+
+@numba.njit(**_CACHE)
+def _rk4(gradient, known, spacing, x, y, z, step):
+    """One step of the classical Runge-Kutta method of the fourth order; negative steps climb."""
+    ax, ay, az, bad = _direction(gradient, known, spacing, x, y, z)
+    if bad:
+        return x, y, z, bad
+    h = 0.5 * step
+    bx, by, bz, bad = _direction(gradient, known, spacing, x + h * ax, y + h * ay, z + h * az)
+    if bad:
+        return x, y, z, bad
+    cx, cy, cz, bad = _direction(gradient, known, spacing, x + h * bx, y + h * by, z + h * bz)
+    if bad:
+        return x, y, z, bad
+    dx, dy, dz, bad = _direction(gradient, known, spacing, x + step * cx, y + step * cy, z + step * cz)
+    s = step / 6
+    return (
+        x + s * (ax + 2 * bx + 2 * cx + dx),
+        y + s * (ay + 2 * by + 2 * cy + dy),
+        z + s * (az + 2 * bz + 2 * cz + dz),
+        bad,
+    )
+
+
+@numba.njit(**_CACHE)
+def trace(gradient, known, distance, spacing, seeds, step, max_steps, points, offsets):
+    """Follow the flow from every seed until ``distance`` falls to zero; land on that surface exactly.
+
+    Parameters
+    ----------
+    gradient, known : from `gradient_volume`
+    distance : ndarray (Z, Y, X) float32
+        Signed distance to the goal, mm, positive on the way.
+    spacing : ndarray (3,)
+    seeds : ndarray (S, 3)
+        Starting points, mm, ``index * spacing``.
+    step : float
+        mm; negative to climb the potential.
+    max_steps : int
+    points : ndarray (at least S * (max_steps + 2), 3) float64
+        Filled with the lines, one behind the other.
+    offsets : ndarray (S + 1,) int64
+        Filled with where each line begins in ``points``.
+
+    Returns
+    -------
+    lengths : ndarray (S,)
+        Sum of the distances between consecutive points, mm; NaN without a landing.
+    reasons : ndarray (S,) uint8
+    """
+    count = seeds.shape[0]
+    lengths = np.full(count, np.nan)
+    reasons = np.zeros(count, np.uint8)
+    position = 0
+    for s in range(count):
+        x, y, z = seeds[s, 0], seeds[s, 1], seeds[s, 2]
+        offsets[s] = position
+        points[position, 0], points[position, 1], points[position, 2] = x, y, z
+        position += 1
+        value = _sample(distance, x / spacing[0], y / spacing[1], z / spacing[2])
+        length, landed, reason = 0.0, value <= 0, OK
+        for _ in range(max_steps):
+            if landed:
+                break
+            nx, ny, nz, reason = _rk4(gradient, known, spacing, x, y, z, step)
+            if reason or not _inside(known.shape, nx / spacing[0], ny / spacing[1], nz / spacing[2], 0):
+                reason = max(reason, LEFT_GRID)
+                break
+            after = _sample(distance, nx / spacing[0], ny / spacing[1], nz / spacing[2])
+            if after <= 0:
+                nx, ny, nz = _land(gradient, known, distance, spacing, x, y, z, step, value, after)
+                landed = True
+            length += math.sqrt((nx - x) ** 2 + (ny - y) ** 2 + (nz - z) ** 2)
+            x, y, z, value = nx, ny, nz, after
+            points[position, 0], points[position, 1], points[position, 2] = x, y, z
+            position += 1
+        if landed:
+            lengths[s] = length
+        else:
+            reasons[s] = reason if reason else TOO_LONG
+    offsets[count] = position
+    return lengths, reasons
+
+
+@numba.njit(**_CACHE)
+def _land(gradient, known, distance, spacing, x, y, z, step, before, after):
+    """The point on the step from (x, y, z) at which ``distance`` vanishes, by the Illinois secant."""
+    low, high, f_low, f_high = 0.0, 1.0, before, after
+    px, py, pz = x, y, z
+    for _ in range(6):
+        t = (low * f_high - high * f_low) / (f_high - f_low) if f_high != f_low else 0.5 * (low + high)
+        px, py, pz, _bad = _rk4(gradient, known, spacing, x, y, z, t * step)
+        value = _sample(distance, px / spacing[0], py / spacing[1], pz / spacing[2])
+        if abs(value) < 1e-6:
+            break
+        if value > 0:
+            low, f_low, f_high = t, value, 0.5 * f_high
+        else:
+            high, f_high, f_low = t, value, 0.5 * f_low
+    return px, py, pz
