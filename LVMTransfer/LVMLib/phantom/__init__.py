@@ -1,6 +1,7 @@
 """Phantom: synthetic 4D contrast CT of a beating heart with labels, for training and for tests."""
 
 from .case import generate_case, heart_grid, render_background, render_phase
+from .cohort import TRUTH, PhantomFrames, case_sequence, case_subject, generate_cohort
 from .sites import SITE_1, SITE_2, SITES, SiteProfile
 from .subject import Subject, sample_subject
 
@@ -8,9 +9,14 @@ __all__ = [
     "SITES",
     "SITE_1",
     "SITE_2",
+    "TRUTH",
+    "PhantomFrames",
     "SiteProfile",
     "Subject",
+    "case_sequence",
+    "case_subject",
     "generate_case",
+    "generate_cohort",
     "heart_grid",
     "render_background",
     "render_phase",
