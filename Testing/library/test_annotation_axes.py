@@ -11,7 +11,7 @@ from LVMLib.errors import LabelError, LVMError
 from scipy import ndimage
 
 GRID = cube_grid(110)
-BASE = grid_centre(GRID) + [18, -18, 14]
+BASE = grid_centre(GRID) + np.array([18, -18, 14])
 AXIS = APEX_DIRECTION / np.linalg.norm(APEX_DIRECTION)
 LABELS = half_ellipsoid(GRID, BASE)
 

@@ -13,7 +13,7 @@ from LVMLib.measures import dice
 from scipy import ndimage
 
 GRID = cube_grid(104)
-TRUTH = half_ellipsoid(GRID, grid_centre(GRID) + [15, -15, 12])
+TRUTH = half_ellipsoid(GRID, grid_centre(GRID) + np.array([15, -15, 12]))
 
 
 def with_salt(labels: np.ndarray, *, part: float, seed: int) -> np.ndarray:
@@ -44,7 +44,7 @@ def test_a_clean_mask_stays_as_it_is():
 
 
 def test_the_notch_between_mitral_plane_and_outflow_tract_is_not_filled():
-    labels = half_ellipsoid(GRID, grid_centre(GRID) + [15, -15, 12], outflow=np.array([1.0, 1.0, 1.0]))
+    labels = half_ellipsoid(GRID, grid_centre(GRID) + np.array([15, -15, 12]), outflow=np.array([1.0, 1.0, 1.0]))
     repair = repair_labels(labels, GRID)
     assert np.count_nonzero(repair.changed) <= 5, "at most a pixelation pit in the corner"
     assert (repair.holes_before, repair.gaps_before) == (0, 0)
@@ -113,7 +113,7 @@ def test_a_heart_cut_by_the_image_border_is_repaired_too():
 
 def test_anisotropic_voxels_are_repaired_with_a_ball_in_millimetres():
     grid = cube_grid(104, (1.0, 1.0, 2.5))
-    truth = half_ellipsoid(grid, grid_centre(grid) + [15, -15, 12])
+    truth = half_ellipsoid(grid, grid_centre(grid) + np.array([15, -15, 12]))
     repair = repair_labels(with_gap(truth), grid)
     assert min(dice(repair.labels, truth).values()) > 0.98
     assert (repair.holes_after, repair.gaps_after) == (0, 0)

@@ -66,7 +66,7 @@ class LVAxes:
         return self.mitral_centre, self.base_normal
 
     def direction(self, degrees: float) -> np.ndarray:
-        """Return the unit vector at an angle around the axis as in the AHA bull's-eye: 0 lateral, 90 anterior, 180 septal."""
+        """Return the unit vector at an angle of the AHA bull's-eye: 0 lateral, 90 anterior, 180 septal."""
         angle = np.radians(degrees)
         return -np.cos(angle) * self.septal + np.sin(angle) * self.anterior
 
@@ -83,8 +83,8 @@ def find_axes(labels: np.ndarray, grid: Grid, *, rv_insertion: np.ndarray | None
     grid : Grid
         The grid of the labels.
     rv_insertion : ndarray (N, 3), optional
-        Points where the right ventricle inserts, RAS mm; without them the septum is taken to face to the patient's right
-        and front.
+        Points where the right ventricle inserts, RAS mm; without them the septum is taken to face to the patient's
+        right and front.
 
     Raises
     ------

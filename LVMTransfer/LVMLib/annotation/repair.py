@@ -31,8 +31,8 @@ class Repair:
         The repaired labels.
     holes_before, holes_after : int
         Number of holes: connected pieces (through faces) of background that blood pool and LVM enclose, or that
-        the closing finds deep in one of them, and that do not touch both. (One-voxel pits of the surface are filled too,
-        but they are no holes.)
+        the closing finds deep in one of them, and that do not touch both. (One-voxel pits of the surface are filled
+        too, but they are no holes.)
     gaps_before, gaps_after : int
         Number of voxels in gaps: the same, for pieces that touch blood pool and LVM.
     islands_removed : int

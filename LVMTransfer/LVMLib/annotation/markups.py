@@ -1,0 +1,125 @@
+"""Contours on disk as Slicer markups (closed curves in ``.mrk.json``)."""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import LVMError
+from ..files import write_json
+
+SCHEMA = (
+    "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
+    "markups-schema-v1.0.3.json#"
+)
+COLORS = {"endocardium": [0.86, 0.12, 0.12], "epicardium": [0.12, 0.63, 0.35]}
+_TO_RAS = {"LPS": np.array([-1.0, -1.0, 1.0]), "RAS": np.ones(3)}
+_REMEDY = "Save the contours as closed curves from Slicer's Markups module, or export them again."
+
+
+def write_contours(
+    path: str | PathLike, contours: dict[str, list[np.ndarray]], *, coordinate_system: str = "LPS"
+) -> None:
+    """Write closed contours as one Slicer markups file.
+
+    Parameters
+    ----------
+    path : path
+        Should end in ``.mrk.json``.
+    contours : dict of str to list of ndarray (N, 3)
+        For example from `section_contours`; RAS mm. A curve is named ``endocardium-1`` and so on.
+    coordinate_system : str
+        ``"LPS"`` (as Slicer writes) or ``"RAS"``; stated in the file.
+
+    Raises
+    ------
+    StorageError
+        The disk is full or read-only.
+    """
+    sign = _TO_RAS[coordinate_system]
+    markups = [
+        _curve(f"{name}-{number}", np.asarray(line, dtype=float) * sign, coordinate_system, COLORS.get(name))
+        for name, lines in contours.items()
+        for number, line in enumerate(lines, start=1)
+    ]
+    write_json(path, {"@schema": SCHEMA, "markups": markups})
+
+
+def read_contours(path: str | PathLike) -> dict[str, list[np.ndarray]]:
+    """Read the closed curves of a Slicer markups file.
+
+    Parameters
+    ----------
+    path : path
+        A ``.mrk.json`` file of ours or of Slicer.
+
+    Returns
+    -------
+    dict of str to list of ndarray (N, 3)
+        RAS mm; the key is the curve's name without its number.
+
+    Raises
+    ------
+    LVMError
+        The file is no markups file, holds an open curve or a curve of fewer than 3 points, or a position is not finite.
+    """
+    path = Path(path)
+    try:
+        markups = json.loads(path.read_text(encoding="utf-8"))["markups"]
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise LVMError(path, expected="a Slicer markups file (.mrk.json)", found=str(error), remedy=_REMEDY) from error
+    contours: dict[str, list[np.ndarray]] = {}
+    for markup in markups:
+        name = str(markup.get("name") or "contour")
+        head, _, tail = name.rpartition("-")
+        key = head if head and tail.isdigit() else name
+        contours.setdefault(key, []).append(_positions(markup, f"{path}, {name}"))
+    return contours
+
+
+def _positions(markup: dict, where: str) -> np.ndarray:
+    if markup.get("type") != "ClosedCurve":
+        raise LVMError(where, expected="a closed curve", found=f"a markup of type {markup.get('type')}", remedy=_REMEDY)
+    system = markup.get("coordinateSystem", "LPS")
+    if system not in _TO_RAS:
+        raise LVMError(where, expected="coordinate system LPS or RAS", found=repr(system), remedy=_REMEDY)
+    controls = [point for point in markup.get("controlPoints", []) if point.get("positionStatus") in (None, "defined")]
+    points = np.array([point.get("position") or [np.nan] * 3 for point in controls], dtype=float).reshape(-1, 3)
+    if len(points) < 3 or not np.isfinite(points).all():
+        raise LVMError(where, expected="3 or more defined points", found=f"{len(points)} points", remedy=_REMEDY)
+    return points * _TO_RAS[system]
+
+
+def _curve(name: str, positions: np.ndarray, system: str, color: list[float] | None) -> dict:
+    points = [
+        {
+            "id": str(number),
+            "label": "",
+            "description": "",
+            "associatedNodeID": "",
+            "position": [round(float(value), 4) for value in position],
+            "orientation": [-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0],
+            "selected": True,
+            "locked": False,
+            "visibility": True,
+            "positionStatus": "defined",
+        }
+        for number, position in enumerate(positions, start=1)
+    ]
+    curve = {
+        "type": "ClosedCurve",
+        "name": name,
+        "coordinateSystem": system,
+        "coordinateUnits": "mm",
+        "locked": False,
+        "fixedNumberOfControlPoints": False,
+        "labelFormat": "",
+        "lastUsedControlPointNumber": len(points),
+        "controlPoints": points,
+    }
+    if color:
+        curve["display"] = {"visibility": True, "opacity": 1.0, "color": color, "selectedColor": color}
+    return curve
