@@ -95,7 +95,7 @@ def surface_points(mask: np.ndarray, spacing: np.ndarray) -> tuple[np.ndarray, n
     Notes
     -----
     The faces between voxels lie on the true border of the mask, so that a mask one voxel larger all round is one voxel
-    away; distances between voxel centres of border voxels, as in many tools, ignore the voxel size of the outer layer.
+    away. The steps of the staircase bring two curved surfaces up to 0.2 voxels nearer than the smooth ones are.
     """
     spacing = np.asarray(spacing, dtype=float)
     centres, areas = [], []

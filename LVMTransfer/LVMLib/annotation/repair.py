@@ -154,11 +154,17 @@ def find_papillary(labels: np.ndarray) -> np.ndarray:
     return ndimage.binary_fill_holes(cavity) & (labels == LVM)
 
 
-def find_gaps(labels: np.ndarray, grid: Grid, *, radius_voxels: float = 5) -> np.ndarray:
-    """Return the background voxels (Z, Y, X) of all holes and gaps, as `repair_labels` defines them."""
+def count_defects(labels: np.ndarray, grid: Grid, *, radius_voxels: float = 5) -> tuple[int, int, np.ndarray]:
+    """Return the number of holes, the number of gap voxels and the defect voxels ``(Z, Y, X)`` of a label map."""
     reach = int(np.ceil(radius_voxels)) + 2
-    inner = tuple(slice(reach, -reach) for _ in range(3))
-    return _find_defects(np.pad(labels, reach), grid.spacing, radius_voxels * float(grid.spacing.min()))[0][inner]
+    box = ndimage.find_objects((labels > 0).astype(np.uint8))
+    found = np.zeros(labels.shape, dtype=bool)
+    if not box:
+        return 0, 0, found
+    work = np.pad(labels[box[0]], reach)
+    defects, holes, gaps = _find_defects(work, grid.spacing, radius_voxels * float(grid.spacing.min()))
+    found[box[0]] = defects[tuple(slice(reach, -reach) for _ in range(3))]
+    return holes, gaps, found
 
 
 def _papillary(labels: np.ndarray, *, enabled: bool) -> tuple[np.ndarray, int]:

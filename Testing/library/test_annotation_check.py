@@ -1,0 +1,171 @@
+"""The protocol file and its checks, on a left ventricle that breaks one rule at a time."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from annotation_helpers import cube_grid, grid_centre, half_ellipsoid
+from LVMLib.annotation.check import Finding, check_labels
+from LVMLib.annotation.protocol import CHECKS, Protocol
+from LVMLib.annotation.wall import papillary_wall, wall_thickness
+from LVMLib.errors import LabelError, ProtocolError
+from scipy import ndimage
+
+GRID = cube_grid(110, (1.25, 1.25, 1.25))
+AXIS = np.array([-0.62, 0.62, -0.48]) / np.linalg.norm([-0.62, 0.62, -0.48])
+BASE = grid_centre(GRID) + np.array([18, -18, 14])
+ED = half_ellipsoid(GRID, BASE, endo=(26.0, 62.0), wall=8.0)
+ES = half_ellipsoid(GRID, BASE, endo=(18.0, 54.0), wall=12.0)
+PROTOCOL = Protocol.default()
+RAS = GRID.to_ras(np.stack(np.indices(GRID.shape)[::-1], axis=-1)).astype(np.float32)
+
+
+def outcome(findings: list[Finding], check: str, phase: str | None = None) -> bool | None:
+    passed = [f.passed for f in findings if f.check == check and phase in (None, f.phase)]
+    assert passed
+    return None if None in passed else all(passed)
+
+
+def ball(point: np.ndarray, radius: float) -> np.ndarray:
+    return np.linalg.norm(RAS - point, axis=-1) <= radius
+
+
+def test_a_sound_heart_passes_every_check():
+    curve = {0: 100.0, 5: 60.0, 8: 44.0, 12: 70.0}
+    findings = check_labels(ED, ES, GRID, PROTOCOL, volume_curve=curve, ed=0, es=8)
+    failed = [f for f in findings if f.passed is not True and f.check != "mass_constant"]
+    assert not failed, failed
+    assert {f.check for f in findings} == set(CHECKS)
+    json.dumps([f.as_dict() for f in findings])
+
+
+def test_one_phase_is_checked_and_the_cycle_is_not_applicable():
+    findings = check_labels(ED, None, GRID, PROTOCOL)
+    assert {f.phase for f in findings if f.passed is not None} == {"ED"}
+    assert outcome(findings, "ejection_fraction") is None
+    assert outcome(findings, "mass_constant") is None
+    assert outcome(findings, "extreme_phases") is None
+
+
+def test_a_hole_in_the_wall_is_found_where_it_is():
+    side = np.cross(AXIS, [0, 0, 1])
+    spot = BASE + 35 * AXIS + side / np.linalg.norm(side) * 26
+    labels = np.where(ball(spot, 10) & (ED == 2), 0, ED).astype(np.uint8)
+    finding = next(f for f in check_labels(labels, None, GRID, PROTOCOL) if f.check == "wall_closed")
+    assert finding.passed is False
+    assert finding.value > 50
+    assert np.linalg.norm(np.array(finding.where_ras) - spot) < 12
+
+
+def test_holes_gaps_and_islands_fail_and_point_there():
+    labels = ED.copy()
+    spot = BASE + 25 * AXIS
+    labels[ball(spot, 4)] = 0
+    findings = check_labels(labels, ES, GRID, PROTOCOL)
+    hole = next(f for f in findings if f.check == "holes" and f.phase == "ED")
+    assert hole.passed is False and hole.value == 1
+    assert np.linalg.norm(np.array(hole.where_ras) - spot) < 5
+    assert outcome(findings, "holes", "ES") is True
+    line = ndimage.binary_dilation(ED == 1) & (ED == 2)
+    assert outcome(check_labels(np.where(line, 0, ED), None, GRID, PROTOCOL), "gaps") is False
+    labels = ED.copy()
+    labels[1:4, 1:4, 1:4] = 2
+    assert outcome(check_labels(labels, None, GRID, PROTOCOL), "components") is False
+
+
+def test_a_papillary_muscle_in_the_wall_label_fails_although_it_stands_on_the_wall():
+    labels = ED.copy()
+    side = np.cross(AXIS, [0, 0, 1])
+    side /= np.linalg.norm(side)
+    for step in np.arange(0, 40, 2.0):
+        labels[ball(BASE + (20 + step) * AXIS + 8 * side, 4) & (ED == 1)] = 2
+    assert papillary_wall(labels).any()
+    assert outcome(check_labels(labels, None, GRID, PROTOCOL), "papillary_inside") is False
+    assert not papillary_wall(ED).any()
+
+
+def test_a_cavity_that_runs_into_the_atrium_fails_and_a_short_outflow_tract_passes():
+    offset = RAS - BASE
+    along = offset @ AXIS
+    across = np.linalg.norm(offset - along[..., None] * AXIS, axis=-1)
+    atrium = np.where((along < 0) & (along > -25) & (across < 25), 1, ED).astype(np.uint8)
+    finding = next(f for f in check_labels(atrium, None, GRID, PROTOCOL) if f.check == "base_truncated")
+    assert finding.passed is False
+    assert (np.array(finding.where_ras) - BASE) @ AXIS < 0
+    outflow = half_ellipsoid(GRID, BASE, endo=(26.0, 62.0), wall=8.0, outflow=np.array([1.0, 0.8, 0.6]))
+    assert outcome(check_labels(outflow, None, GRID, PROTOCOL), "base_truncated") is True
+
+
+def test_implausible_volume_mass_and_wrong_phases_fail():
+    small = half_ellipsoid(GRID, BASE, endo=(8.0, 20.0), wall=2.0)
+    findings = check_labels(small, None, GRID, PROTOCOL)
+    assert outcome(findings, "volume") is outcome(findings, "mass") is outcome(findings, "thickness") is False
+    thick = half_ellipsoid(GRID, BASE, endo=(18.0, 54.0), wall=16.0)
+    assert outcome(check_labels(ED, thick, GRID, PROTOCOL), "mass_constant") is False
+    assert outcome(check_labels(ES, ED, GRID, PROTOCOL), "ejection_fraction") is False
+    findings = check_labels(ED, ES, GRID, PROTOCOL, volume_curve={0: 90.0, 1: 100.0, 8: 44.0}, ed=0, es=8)
+    assert outcome(findings, "extreme_phases", "ED") is False
+    assert outcome(findings, "extreme_phases", "ES") is True
+
+
+def test_rough_thickness_is_that_of_the_ellipsoid_shell():
+    from LVMLib.annotation.axes import find_axes
+
+    values = wall_thickness(ED, GRID, find_axes(ED, GRID))
+    assert np.median(values) == pytest.approx(8.0, abs=0.8)
+
+
+def test_missing_and_empty_labels_are_named():
+    with pytest.raises(LabelError):
+        check_labels(None, None, GRID, PROTOCOL)
+    with pytest.raises(LabelError, match="ES"):
+        check_labels(ED, ED * 0, GRID, PROTOCOL)
+
+
+def test_a_wall_without_cavity_is_reported_not_raised():
+    findings = check_labels(np.where(ED == 1, 0, ED), None, GRID, PROTOCOL)
+    assert outcome(findings, "wall_closed") is None
+    assert outcome(findings, "volume") is False
+
+
+def test_the_shipped_protocol_holds_the_three_rules_and_every_check():
+    assert [rule.id for rule in PROTOCOL.rules][:3] == ["papillary_muscles", "atrioventricular_margin", "outflow_tract"]
+    assert {check for rule in PROTOCOL.rules for check in rule.checks} == set(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"version": "one"}, "version"),
+        ({"format": "other"}, "format"),
+        ({"rules": []}, "rules"),
+        ({"limits": {"mass_g": [300, 40]}}, "limits.mass_g"),
+        ({"limits": {"mass_kg": [0, 1]}}, "limits.mass_kg"),
+        ({"extra": 1}, "extra"),
+    ],
+)
+def test_a_wrong_entry_of_a_protocol_is_named(tmp_path, change: dict, named: str):
+    path = tmp_path / "protocol.json"
+    path.write_text(json.dumps(PROTOCOL.model_dump(mode="json") | change))
+    with pytest.raises(ProtocolError, match=named.replace(".", r"\.")) as caught:
+        Protocol.load(path)
+    assert "protocol.json" in str(caught.value)
+
+
+def test_a_protocol_that_is_no_file_or_no_json_is_named(tmp_path):
+    with pytest.raises(ProtocolError):
+        Protocol.load(tmp_path / "absent.json")
+    (tmp_path / "text.json").write_text("hello")
+    with pytest.raises(ProtocolError):
+        Protocol.load(tmp_path / "text.json")
+
+
+def test_a_site_can_tighten_a_limit(tmp_path):
+    path = tmp_path / "site.json"
+    edited = PROTOCOL.model_dump(mode="json") | {"version": "1.0.0-site2", "limits": {"mass_g": [0, 1]}}
+    path.write_text(json.dumps(edited))
+    protocol = Protocol.load(path)
+    assert protocol.limits.cavity_ed_ml == PROTOCOL.limits.cavity_ed_ml
+    assert outcome(check_labels(ED, None, GRID, protocol), "mass") is False
