@@ -17,6 +17,7 @@ from .errors import StorageError
 _REMEDIES = {
     errno.ENOSPC: "Free disk space and run the command again; nothing was left half-written.",
     errno.EDQUOT: "Free disk space or raise the quota and run the command again.",
+    errno.EFBIG: "This disk cannot hold files so large (FAT32 ends at 4 GB): choose a folder on another disk.",
     errno.EROFS: "Choose a folder on a writable disk.",
     errno.EACCES: "Choose a folder that you may write to.",
     errno.EPERM: "Choose a folder that you may write to.",

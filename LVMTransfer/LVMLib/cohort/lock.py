@@ -59,8 +59,12 @@ def _take(path: Path, deadline: float) -> None:
             else:
                 raise _in_use(path, found) from None
             continue
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(owner)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(owner)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
         return
 
 
@@ -85,6 +89,8 @@ def _is_stale(owner: dict) -> bool:
     """Whether the owner was a process of this computer that is gone."""
     if owner.get("host") != socket.gethostname() or not isinstance(owner.get("pid"), int):
         return False
+    if os.name == "nt":
+        return False  # on Windows os.kill(pid, 0) does not ask, it interrupts
     try:
         os.kill(owner["pid"], 0)
     except ProcessLookupError:

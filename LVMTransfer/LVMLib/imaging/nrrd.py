@@ -43,7 +43,7 @@ _SPACES = {
     "left-posterior-superior": (-1, -1, 1),
     "lps": (-1, -1, 1),
 }
-_COLOUR_KINDS = ("color", "vector", "3-vector", "4-vector", "3-color", "4-color", "complex", "tensor")
+_COLOUR_KINDS = ("color", "vector", "complex", "tensor", "matrix", "gradient", "normal", "quaternion")
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _damaged(path: Path, found: str) -> ImageError:
 
 def _list_axis(path: Path, header: NrrdHeader, sizes: list[int]) -> int | None:
     kinds = header.fields.get("kinds", "").lower().split()
-    if any(kind.startswith(_COLOUR_KINDS) for kind in kinds):
+    if any(colour in kind for kind in kinds for colour in _COLOUR_KINDS):
         raise ImageError(
             path,
             expected="grey values (Hounsfield units)",
@@ -245,7 +245,12 @@ def _grid(path: Path, header: NrrdHeader, spatial: list[int], list_axis: int | N
 def _frames(path: Path, header: NrrdHeader, shape: tuple[int, ...], dtype: np.dtype, encoding: str) -> RawFrames:
     name = header.fields.get("data file", header.fields.get("datafile"))
     data, start = (path, header.data_start) if name is None else (path.parent / name, 0)
-    if encoding not in ("raw", "gzip", "gz") or (name and (len(name.split()) > 1 or name == "LIST")):
+    skips = [header.fields.get(field, "0") for field in ("line skip", "lineskip", "byte skip", "byteskip")]
+    if (
+        encoding not in ("raw", "gzip", "gz")
+        or set(skips) != {"0"}
+        or (name and (len(name.split()) > 1 or name == "LIST"))
+    ):
         raise ImageError(
             path,
             expected="raw or gzip encoding in one file",

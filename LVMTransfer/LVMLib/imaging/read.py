@@ -42,6 +42,18 @@ def read_image(path: str | os.PathLike, *, series: str | None = None, progress: 
         Sheared, or phases on different grids.
     """
     path = Path(path)
+    try:
+        return _open(path, series, progress)
+    except PermissionError as error:
+        raise ImageError(
+            error.filename or path,
+            expected="a readable file",
+            found="no permission",
+            remedy="Ask its owner for access.",
+        ) from error
+
+
+def _open(path: Path, series: str | None, progress: Progress) -> Sequence:
     if not path.exists():
         raise ImageError(path, expected="an image file or folder", found="nothing there", remedy="Check the path.")
     name = path.name.lower()

@@ -115,6 +115,9 @@ def _keys(grid: Grid) -> dict[str, str]:
     keys["Segmentation_MasterRepresentation"] = "Binary labelmap"
     keys["Segmentation_SourceRepresentation"] = "Binary labelmap"
     keys["Segmentation_ReferenceImageExtentOffset"] = "0 0 0"
+    # RAS affine and extent: with it Slicer keeps the image's grid when the segmentation is edited and saved again.
+    geometry = ";".join(f"{x:.17g}" for x in grid.affine.ravel()) + ";" + extent.replace(" ", ";") + ";"
+    keys["Segmentation_ConversionParameters"] = f"Reference image geometry|{geometry}|Image grid&"
     return keys
 
 
