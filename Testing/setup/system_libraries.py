@@ -41,10 +41,11 @@ def missing_packages() -> list[str]:
 def install(packages: list[str]) -> None:
     """Install ``packages`` with apt; one that the release does not have is passed over."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    quiet = {"env": environment, "stdout": sys.stderr, "check": False}
-    if subprocess.run(["apt-get", "-qq", "update"], **quiet).returncode == 0:
+    quiet = {"env": environment, "stdout": sys.stderr}
+    if subprocess.run(["apt-get", "-qq", "update"], check=False, **quiet).returncode == 0:
         for package in packages:
-            subprocess.run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", package], **quiet)
+            command = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", package]
+            subprocess.run(command, check=False, **quiet)
 
 
 def main() -> int:

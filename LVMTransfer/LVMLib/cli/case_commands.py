@@ -69,6 +69,9 @@ def _register_review(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--reader", help="whose labels (default: consensus, or the only reader)")
     export.add_argument("--spacing", type=float, default=1.0, metavar="MM", help="isotropic voxel size (default 1)")
     export.add_argument("--phases", default="ed,es", help="'ed,es' (default) or 'all' labelled phases")
+    export.add_argument("--test", type=int, metavar="N", help="cases kept for the test (default: 45 of 95)")
+    export.add_argument("--validation", type=int, metavar="N", help="cases that choose the best epoch")
+    export.add_argument("--seed", type=int, default=0, help="seed of the split into training, validation and test")
     export.set_defaults(run=run_export)
 
 
@@ -202,7 +205,7 @@ def run_agree(options: argparse.Namespace, progress: Progress) -> Outcome:
 
 def run_export(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Write image-mask pairs."""
-    from ..cohort import Cohort, export_case
+    from ..cohort import Cohort, export_case, nested_splits, write_splits
 
     cohort = Cohort.open(options.cohort)
     cases = [cohort.case(case_id) for case_id in cohort.case_ids()]
@@ -214,5 +217,9 @@ def run_export(options: argparse.Namespace, progress: Progress) -> Outcome:
             case, options.pairs, reader=options.reader, spacing_mm=options.spacing, phases=phases, progress=step
         )
         rows.append({"case": case.id, "labelled_phases": list(pair.labelled_phases), "grid": pair.grid.describe()})
-    text = table(["case", "labelled phases", "grid"], [[row["case"], str(row["labelled_phases"]), row["grid"]] for row in rows])
+    if options.test is not None or options.validation is not None:
+        parts = {name: getattr(options, name) for name in ("test", "validation") if getattr(options, name) is not None}
+        write_splits(options.pairs, nested_splits([row["case"] for row in rows], seed=options.seed, **parts))
+    shown = [[row["case"], str(row["labelled_phases"]), row["grid"]] for row in rows]
+    text = table(["case", "labelled phases", "grid"], shown)
     return Outcome({"pairs": str(options.pairs), "cases": rows}, text)

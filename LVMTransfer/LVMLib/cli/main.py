@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         except Exception:
             bar.close()
             traceback.print_exc()
-            return _fail(f"lvm {options.command}: this is a defect of the software; please report the lines above.", DEFECT)
+            return _fail(f"lvm {options.command}: a defect; please report the lines above.", DEFECT)
         bar.close()
         if options.json:
             print_json(output, outcome.result)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..progress import Progress, part
-from .terminal import Outcome, table
+from .terminal import Outcome
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -114,7 +114,9 @@ def run_verify(options: argparse.Namespace, progress: Progress) -> Outcome:
 
     bundle = Bundle.load(options.bundle)
     bundle.network()
-    return Outcome({"bundle": str(options.bundle), "verified": True}, f"{options.bundle}: every file and tensor is right")
+    return Outcome(
+        {"bundle": str(options.bundle), "verified": True}, f"{options.bundle}: every file and tensor is right"
+    )
 
 
 def run_card(options: argparse.Namespace, progress: Progress) -> Outcome:

@@ -101,7 +101,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a plain text table: text left, numbers right, missing values as a dash."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(row[column]) for row in [list(header), *cells]) for column in range(len(header))]
-    right = [all(isinstance(row[column], (int, float)) or row[column] is None for row in rows) for column in range(len(header))]
+    right = [
+        all(isinstance(row[column], (int, float)) or row[column] is None for row in rows)
+        for column in range(len(header))
+    ]
 
     def line(row: Sequence[str]) -> str:
         return "  ".join(
