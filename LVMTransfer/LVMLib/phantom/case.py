@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..grid import Grid
-from .chambers import MATERIALS, Chambers, chambers_at, heart_rotation
+from .chambers import Chambers, chambers_at, heart_rotation
 from .heart import Tissue, render_heart
 from .motion import Beat, contraction, papillary_at, solve_beat, ventricle_at
 from .scanner import acquire, slabs
@@ -84,7 +84,7 @@ def heart_grid(
         low = np.array([-width, trunk.centre_y - depth, low[2] - rng.uniform(20.0, 60.0)])
         high = np.array([width, trunk.centre_y + depth, high[2] + rng.uniform(40.0, 90.0)])
     else:
-        low, high = low - rng.uniform((-6, 0, 4), (25, 45, 35)), high + rng.uniform((-10, 0, 5), (30, 25, 60))
+        low, high = low - rng.uniform((-4, 0, 4), (25, 45, 35)), high + rng.uniform((-4, 0, 5), (35, 25, 60))
     count = np.maximum(np.ceil((high - low) / spacing), 8).astype(int)
     affine = np.diag([-spacing[0], -spacing[1], spacing[2], 1.0])
     affine[:3, 3] = [high[0], high[1], low[2]]
@@ -152,21 +152,12 @@ def _render_slab(
     anatomy = anatomy_of(subject)
     level = contraction(subject, phase)
     v = ventricle_at(subject, anatomy.beat, phase)
-    affine = np.array(grid.affine)
-    affine[:3, 3] += affine[:3, 2] * rows.start
-    render_heart(
-        affine,
-        anatomy.rotation,
-        anatomy.heart_ras + shift,
-        v,
-        papillary_at(subject, v),
-        chambers_at(subject, v, level, anatomy.size),
-        _tissue(subject, phase),
-        _width(grid),
-        hu,
-        labels,
-        np.empty(MATERIALS),
-    )
+    matrix = anatomy.rotation @ grid.affine[:3, :3]
+    start = grid.affine[:3, 3] + grid.affine[:3, 2] * rows.start - anatomy.heart_ras - shift
+    bodies = chambers_at(subject, v, level, anatomy.size)
+    tissue = _tissue(subject, phase)
+    papillaries = papillary_at(subject, v)
+    render_heart(matrix, anatomy.rotation @ start, v, papillaries, bodies, tissue, _width(grid), hu, labels)
 
 
 def _width(grid: Grid) -> float:
@@ -197,6 +188,7 @@ def _tissue(subject: Subject, phase: float) -> Tissue:
         right_wall=other.right_wall,
         seed=subject.body.seed,
         drift=math.sin(2.0 * math.pi * phase) * 0.6,
+        warp=other.warp,
     )
 
 

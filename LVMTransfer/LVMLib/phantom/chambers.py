@@ -10,9 +10,9 @@ from .subject import Subject
 from .ventricle import Ventricle, capsule
 
 LEFT_ATRIUM, AORTA, PULMONARY, RIGHT_VENTRICLE, RIGHT_ATRIUM, SUPERIOR_CAVA, INFERIOR_CAVA, CORONARY = range(8)
-SINUS, METAL, DESCENDING = 8, 9, 10
-MATERIALS = 11
-REACH = 30.0
+SINUS, METAL, DESCENDING, VEIN, BRANCH = 8, 9, 10, 11, 12
+MATERIALS = 13
+REACH = 24.0
 """Distance (mm) up to which a body's distance is evaluated; farther away it does not shape the fat."""
 
 
@@ -92,10 +92,10 @@ def _left_atrium(builder: _Builder, subject: Subject, v: Ventricle, level: float
         LEFT_ATRIUM, [mouth + [0, 0, 6.0], mouth, neck], [v.mitral_radius, v.mitral_radius, 1.15 * v.mitral_radius]
     )
     for side, up, back in ((1, 1, -10), (1, -1, -16), (-1, 1, -14), (-1, -1, -20)):
-        start = builder.away(centre, (17.0 * k * side, 0.6 * back, (9.0 * up + jitter[4]) * k))
-        stop = builder.away(start, (38.0 * side, 0.9 * back, 9.0 * up + 4.0 * jitter[5]))
+        start = builder.away(centre, (16.0 * k * side, 0.6 * back, (10.0 * up + jitter[4]) * k))
+        stop = builder.away(start, ((34.0 + 3 * jitter[22]) * side, 1.1 * back, 7.0 * up + 4.0 * jitter[5]))
         far = builder.away(stop, (30.0 * side, back, 22.0 * up))
-        builder.tube(LEFT_ATRIUM, [start, stop, far], [8.5 * k, 5.5, 3.0], 6.0)
+        builder.tube(VEIN, [start, stop, far], [7.0 * k, 5.0, 3.0], 6.0)
     ear = builder.away(centre, (-19.0 * k, 12.0 * k, 10.0 * k))
     middle = builder.away(ear, (-9.0, 13.0 + 2 * jitter[6], 3.0 + 2 * jitter[7]))
     tip = builder.away(middle, (5.0 + 3 * jitter[8], 15.0, -3.0 + 4 * jitter[9]))
@@ -134,9 +134,9 @@ def _right_ventricle(
     length = v.base + v.length
     half = 0.5 * (length + 8.0)
     centre = np.array([(22.0 + jitter[14]) * q, -4.0 + 3.0 * jitter[15], 0.45 * length + 0.45 * v.base])
-    reach = q * 22.0 + (12.0 + 22.0 * (k - 0.5)) * squeeze
+    reach = q * 24.0 + (14.0 + 26.0 * (k - 0.5)) * squeeze
     builder.body(
-        RIGHT_VENTRICLE, centre, (reach - 10.0 * q, 36.0 * k * (0.5 + 0.5 * squeeze), half * (1 - 0.1 * level))
+        RIGHT_VENTRICLE, centre, (reach - 10.0 * q, 38.0 * k * (0.5 + 0.5 * squeeze), half * (1 - 0.1 * level))
     )
     inflow = np.array([40.0 * q, -9.0, 16.0 + v.base])
     builder.tube(RIGHT_VENTRICLE, [inflow, centre + [6.0, 0.0, 0.0]], [16.0 * k * squeeze**0.5, 14.0 * k * squeeze])
@@ -156,15 +156,15 @@ def _pulmonary(builder: _Builder, subject: Subject, valve: np.ndarray) -> None:
     left = builder.away(fork, (-20.0, -22.0, 5.0))
     lobe = builder.away(left, (-16.0, -16.0, -20.0))
     builder.tube(PULMONARY, [valve, trunk, upper, fork], [12.5 * k, 13.5 * k, 13.0 * k, 12.0 * k])
-    builder.tube(PULMONARY, [fork, right, hilum], [10.5 * k, 10.0 * k, 7.0 * k], 10.0)
-    builder.tube(PULMONARY, [fork, left, lobe], [10.5 * k, 9.0 * k, 5.0 * k], 10.0)
+    builder.tube(BRANCH, [fork, right, hilum], [10.5 * k, 10.0 * k, 7.0 * k], 10.0)
+    builder.tube(BRANCH, [fork, left, lobe], [10.5 * k, 9.0 * k, 5.0 * k], 10.0)
 
 
 def _right_atrium(builder: _Builder, subject: Subject, v: Ventricle, level: float, unit: float) -> None:
     jitter, k = subject.other.jitter, subject.other.right_atrium * unit
     fill = 1.0 + 0.06 * level
-    centre = np.array([42.0 * unit + 2 * jitter[19], -4.0 + 3 * jitter[20], -16.0 + 0.4 * v.base])
-    builder.body(RIGHT_ATRIUM, centre, (20.0 * k * fill, 26.0 * k * fill, 31.0 * k * fill), ras=True)
+    centre = np.array([44.0 * unit + 2 * jitter[19], -4.0 + 3 * jitter[20], -16.0 + 0.4 * v.base])
+    builder.body(RIGHT_ATRIUM, centre, (23.0 * k * fill, 28.0 * k * fill, 34.0 * k * fill), ras=True)
     ring = np.array([41.0 * unit, -9.0, 4.0 + v.base])
     builder.tube(RIGHT_ATRIUM, [centre, ring], [18.0 * k, 16.0 * k])
     ear = builder.away(centre, (-8.0, 20.0 * k, 16.0 * k))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
 from .chambers import (
@@ -19,6 +20,8 @@ from .chambers import (
     RIGHT_ATRIUM,
     RIGHT_VENTRICLE,
     SINUS,
+    VEIN,
+    BRANCH,
     SUPERIOR_CAVA,
 )
 from .shapes import FAR, ellipsoid, occupancy, smooth_min, smoothstep, tapered
@@ -48,6 +51,7 @@ class Tissue(NamedTuple):
     right_wall: float
     seed: float
     drift: float
+    warp: float  # amplitude of the shears that make shapes individual, mm
 
 
 @njit(cache=True, inline="always")
@@ -65,14 +69,16 @@ def _mix(under: float, over: float, share: float) -> float:
 
 
 @njit(cache=True)
-def _distances(x, y, z, chambers, d):
-    """Fill ``d`` with the signed distance to every material."""
+def _distances(x, y, z, chambers, chosen, ellipsoids, tubes, d):
+    """Fill ``d`` with the signed distance to every material, from the chosen bodies."""
     for m in range(MATERIALS):
         d[m] = FAR
-    for n in range(chambers.ellipsoids.shape[0]):
+    for e in range(ellipsoids):
+        n = chosen[0, e]
         m = chambers.ellipsoid_material[n]
         d[m] = smooth_min(d[m], ellipsoid(x, y, z, chambers.ellipsoids[n]), 5.0)
-    for n in range(chambers.tubes.shape[0]):
+    for e in range(tubes):
+        n = chosen[1, e]
         m = chambers.tube_material[n]
         distance = tapered(x, y, z, chambers.tubes[n])
         if distance < FAR:
@@ -84,6 +90,9 @@ def _separate(d, v, t, x, y, z, outer, muscle):
     """Keep chambers apart by their walls, nobler structures first."""
     below = z - mitral_surface(v, x, y)
     d[LEFT_ATRIUM] = max(d[LEFT_ATRIUM], max(below, 2.0 - d[AORTA]))
+    d[DESCENDING] = max(d[DESCENDING], 3.0 - d[LEFT_ATRIUM])
+    d[VEIN] = max(max(d[VEIN], 2.0 - d[DESCENDING]), max(below, 1.5 - muscle))
+    d[BRANCH] = max(max(d[BRANCH], 2.0 - d[AORTA]), max(2.0 - d[LEFT_ATRIUM], 1.5 - d[VEIN]))
     d[LEFT_ATRIUM] = max(d[LEFT_ATRIUM], 1.5 - muscle)
     d[PULMONARY] = max(d[PULMONARY], max(2.5 - d[AORTA], 2.0 - d[LEFT_ATRIUM]))
     d[RIGHT_VENTRICLE] = max(max(d[RIGHT_VENTRICLE], -outer), max(2.5 - d[AORTA], -muscle))
@@ -114,6 +123,7 @@ def _walls(hu, d, t, width):
     """Composite the thin walls of atria, vessels and the right ventricle."""
     thin = min(d[RIGHT_ATRIUM] - 1.8, d[LEFT_ATRIUM] - 1.8)
     thin = min(thin, min(d[AORTA] - 1.6, d[PULMONARY] - 1.3))
+    thin = min(thin, min(d[VEIN] - 1.0, d[BRANCH] - 1.2))
     thin = min(thin, min(d[SUPERIOR_CAVA] - 1.2, d[INFERIOR_CAVA] - 1.2))
     thin = min(thin, min(d[DESCENDING] - 1.6, d[CORONARY] - 0.6))
     hu = _mix(hu, t.soft, occupancy(thin, width))
@@ -132,13 +142,14 @@ def _lumens(hu, d, t, x, y, z, width):
         atrium = max(40.0, atrium * (1.0 + t.mixing * swirl * 1.5))
         hu = _mix(hu, atrium, occupancy(d[RIGHT_ATRIUM], width))
         fold = math.sin(0.55 * x + t.seed) + math.sin(0.5 * y - 0.3 * z + 2.0 * t.seed) + math.sin(0.45 * z + 0.2 * x)
-        rough = max(0.0, fold - 0.4) * 2.6 * smoothstep(0.0, 30.0, z) * (1.0 - smoothstep(12.0, 28.0, y))
+        rough = max(0.0, fold - 0.2) * 3.6 * smoothstep(0.0, 30.0, z) * (1.0 - smoothstep(12.0, 28.0, y))
         band = max(abs(0.8 * y + 0.6 * z - 22.0 - t.seed % 6.0), abs(0.6 * y - 0.8 * z + 45.0 - t.seed % 9.0)) - 2.2
         ventricle = max(max(d[RIGHT_VENTRICLE], d[RIGHT_VENTRICLE] + rough), -band)
         blood = t.right_ventricle * (1.0 + t.mixing * swirl * 0.7)
         hu = _mix(hu, blood, occupancy(ventricle, width))
     hu = _mix(hu, t.pulmonary, occupancy(d[PULMONARY], width))
-    hu = _mix(hu, t.left_atrium, occupancy(d[LEFT_ATRIUM], width))
+    hu = _mix(hu, t.pulmonary, occupancy(d[BRANCH], width))
+    hu = _mix(hu, t.left_atrium, occupancy(min(d[LEFT_ATRIUM], d[VEIN]), width))
     hu = _mix(hu, t.aorta, occupancy(min(d[AORTA], d[DESCENDING]), width))
     hu = _mix(hu, 0.55 * t.left_atrium + 60.0, occupancy(d[SINUS], width))
     hu = _mix(hu, 0.95 * t.aorta, occupancy(d[CORONARY], width))
@@ -159,51 +170,98 @@ def _left(hu, v, t, papillaries, x, y, z, cavity, muscle, angle, level, segment,
     return _mix(hu, t.muscle, share)
 
 
+@njit(cache=True, inline="always")
+def _near(x, y, z, bx, by, bz, reach):
+    return (x - bx) ** 2 + (y - by) ** 2 + (z - bz) ** 2 < reach * reach
+
+
+@njit(cache=True, inline="always")
+def warped(x, y, z, t):
+    """Return a heart position after three small shears, which change shapes but no volume."""
+    a, s = t.warp, t.seed
+    x += a * math.sin(0.052 * y + 2.0 * s) + 0.7 * a * math.sin(0.071 * z + s)
+    y += a * math.sin(0.057 * z + 3.0 * s) + 0.7 * a * math.sin(0.066 * x + 5.0 * s)
+    z += 0.5 * a * math.sin(0.061 * x + 4.0 * s) + 0.35 * a * math.sin(0.075 * y + 6.0 * s)
+    return x, y, z
+
+
+@njit(cache=True)
+def _choose(x, y, z, half, v, chambers, chosen):
+    """Write the indices of the bodies near a block into ``chosen`` (2, N); return their numbers and whether LV is near."""
+    ellipsoids, tubes = 0, 0
+    for n in range(chambers.ellipsoids.shape[0]):
+        b = chambers.ellipsoids[n]
+        if _near(x, y, z, b[0], b[1], b[2], b[15] + half):
+            chosen[0, ellipsoids] = n
+            ellipsoids += 1
+    for n in range(chambers.tubes.shape[0]):
+        b = chambers.tubes[n]
+        if _near(x, y, z, b[9], b[10], b[11], b[12] + half):
+            chosen[1, tubes] = n
+            tubes += 1
+    reach = 0.5 * v.length + 2.0 * v.wall + 0.45 * v.radius + 34.0 + half
+    return ellipsoids, tubes, _near(x, y, z, 0.0, 0.0, v.base + 0.45 * v.length, reach)
+
+
+@njit(cache=True)
+def _voxel(under, x, y, z, v, papillaries, chambers, chosen, count, t, width, d):
+    """Return HU and label at a position of the heart frame over the background ``under``."""
+    x, y, z = warped(x, y, z, t)
+    _distances(x, y, z, chambers, chosen, count[0], count[1], d)
+    cavity, muscle, outer, angle, level, segment, inner = FAR, FAR, FAR, 0.0, 0.0, 0.0, FAR
+    if count[2]:
+        cavity, muscle, outer, angle, level, segment, inner = left_ventricle(v, x, y, z)
+    _separate(d, v, t, x, y, z, outer, muscle)
+    sac = _covering(d, t, x, y, z, muscle)
+    value = _mix(under, t.soft, occupancy(sac - 1.4, width))
+    value = _mix(value, t.fat_hu, occupancy(sac, width))
+    value = _walls(value, d, t, width)
+    value = _lumens(value, d, t, x, y, z, width)
+    if muscle < width or cavity < width:
+        value = _left(value, v, t, papillaries, x, y, z, cavity, muscle, angle, level, segment, inner, width)
+    if -12.0 < z - v.base < 30.0:
+        value = _mix(value, t.soft + 20.0, 0.8 * occupancy(leaflets(v, x, y, z), width))
+    value = _mix(value, 1100.0, occupancy(d[METAL], width))
+    label = 1 if cavity < 0.0 else (2 if muscle < 0.0 else 0)
+    return value, label
+
+
 @njit(cache=True, nogil=True)
-def render_heart(affine, rotation, origin, v, papillaries, chambers, t, width, hu, labels, scratch):
-    """Composite the heart over the background in place.
+def render_heart(matrix, offset, v, papillaries, chambers, t, width, hu, labels):
+    """Composite the heart over the background in place, block by block.
 
     Parameters
     ----------
-    affine : ndarray (4, 4)
-        Index (i, j, k) to RAS mm of ``hu``.
-    rotation, origin : ndarray (3, 3), (3,)
-        Rows are the heart's axes in RAS; RAS mm of the heart's origin.
+    matrix, offset : ndarray (3, 3), (3,)
+        Voxel index (i, j, k) to heart frame, mm.
     v, papillaries, chambers, t
         `Ventricle`, its capsules, `Chambers` and `Tissue`.
     width : float
         Voxel size for partial volume, mm.
     hu : ndarray (Z, Y, X) float32
     labels : ndarray (Z, Y, X) uint8
-    scratch : ndarray (MATERIALS,)
     """
-    d = scratch
-    for k in range(hu.shape[0]):
-        for j in range(hu.shape[1]):
-            for i in range(hu.shape[2]):
-                rx = affine[0, 0] * i + affine[0, 1] * j + affine[0, 2] * k + affine[0, 3] - origin[0]
-                ry = affine[1, 0] * i + affine[1, 1] * j + affine[1, 2] * k + affine[1, 3] - origin[1]
-                rz = affine[2, 0] * i + affine[2, 1] * j + affine[2, 2] * k + affine[2, 3] - origin[2]
-                x = rotation[0, 0] * rx + rotation[0, 1] * ry + rotation[0, 2] * rz
-                y = rotation[1, 0] * rx + rotation[1, 1] * ry + rotation[1, 2] * rz
-                z = rotation[2, 0] * rx + rotation[2, 1] * ry + rotation[2, 2] * rz
-                _distances(x, y, z, chambers, d)
-                cavity, muscle, outer, angle, level, segment, inner = left_ventricle(v, x, y, z)
-                _separate(d, v, t, x, y, z, outer, muscle)
-                sac = _covering(d, t, x, y, z, muscle)
-                value = _mix(hu[k, j, i], t.soft, occupancy(sac - 1.4, width))
-                value = _mix(value, t.fat_hu, occupancy(sac, width))
-                value = _walls(value, d, t, width)
-                value = _lumens(value, d, t, x, y, z, width)
-                if muscle < width or cavity < width:
-                    value = _left(
-                        value, v, t, papillaries, x, y, z, cavity, muscle, angle, level, segment, inner, width
+    side = max(2, min(8, int(round(14.0 / width))))
+    depth, height, breadth = hu.shape
+    m, d = matrix, np.empty(MATERIALS)
+    half = 0.5 * side * math.sqrt((m * m).sum()) + 1.0 + 2.5 * t.warp
+    chosen = np.empty((2, max(chambers.ellipsoids.shape[0], chambers.tubes.shape[0])), np.int64)
+    for block in range(((depth + side - 1) // side) * ((height + side - 1) // side) * ((breadth + side - 1) // side)):
+        columns, rows = (breadth + side - 1) // side, (height + side - 1) // side
+        i0, j0, k0 = (block % columns) * side, (block // columns % rows) * side, (block // (columns * rows)) * side
+        ci, cj, ck = i0 + 0.5 * side, j0 + 0.5 * side, k0 + 0.5 * side
+        x = m[0, 0] * ci + m[0, 1] * cj + m[0, 2] * ck + offset[0]
+        y = m[1, 0] * ci + m[1, 1] * cj + m[1, 2] * ck + offset[1]
+        z = m[2, 0] * ci + m[2, 1] * cj + m[2, 2] * ck + offset[2]
+        count = _choose(x, y, z, half, v, chambers, chosen)
+        if count[0] + count[1] == 0 and not count[2]:
+            continue
+        for k in range(k0, min(k0 + side, depth)):
+            for j in range(j0, min(j0 + side, height)):
+                for i in range(i0, min(i0 + side, breadth)):
+                    x = m[0, 0] * i + m[0, 1] * j + m[0, 2] * k + offset[0]
+                    y = m[1, 0] * i + m[1, 1] * j + m[1, 2] * k + offset[1]
+                    z = m[2, 0] * i + m[2, 1] * j + m[2, 2] * k + offset[2]
+                    hu[k, j, i], labels[k, j, i] = _voxel(
+                        hu[k, j, i], x, y, z, v, papillaries, chambers, chosen, count, t, width, d
                     )
-                if -12.0 < z - v.base < 30.0:
-                    value = _mix(value, t.soft + 20.0, 0.8 * occupancy(leaflets(v, x, y, z), width))
-                value = _mix(value, 1100.0, occupancy(d[METAL], width))
-                hu[k, j, i] = value
-                if cavity < 0.0:
-                    labels[k, j, i] = 1
-                elif muscle < 0.0:
-                    labels[k, j, i] = 2

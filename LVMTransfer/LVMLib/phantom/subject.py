@@ -70,6 +70,7 @@ class OtherHeart:
     groove: float
     jitter: tuple[float, ...]  # individual displacements, mm
     calcium: float
+    warp: float  # amplitude of the individual deformation, mm
     lead: bool  # a pacemaker or catheter wire in the right heart
 
 
@@ -214,7 +215,7 @@ def _left(rng: np.random.Generator, profile: SiteProfile) -> LeftHeart:
         bend=(_between(rng, (-4.0, 7.0)), _between(rng, (-6.0, 6.0))),
         septal=_between(rng, (-0.05, 0.18)),
         inferior=_between(rng, (-0.1, 0.1)),
-        basal=_between(rng, (0.75, 1.05)),
+        basal=_between(rng, (0.45, 0.9)),
         apical=_between(rng, (0.4, 0.8)),
         bulge=bulge,
         bulge_angle=angle,
@@ -229,7 +230,7 @@ def _left(rng: np.random.Generator, profile: SiteProfile) -> LeftHeart:
         atrial_kick=_between(rng, (0.05, 0.3)),
         saddle=_between(rng, (1.0, 3.5)),
         leaflet=_between(rng, (1.0, 2.0)),
-        trabecular=_between(rng, (1.5, 6.0)),
+        trabecular=_between(rng, (2.0, 9.0)),
         trabecular_seed=_between(rng, (0.0, 100.0)),
         papillary=(
             *(_between(rng, (2.0, 2.6)), _between(rng, (3.9, 4.6))),
@@ -262,11 +263,12 @@ def _other(rng: np.random.Generator, profile: SiteProfile, left: LeftHeart) -> O
         aorta=_clipped(rng, 1.0, 0.12, (0.78, 1.4)),
         pulmonary=_clipped(rng, 1.0, 0.12, (0.78, 1.4)),
         right_wall=_between(rng, (2.0, 4.0)),
-        fat=_between(rng, profile.fat_mm) * _between(rng, (0.3, 1.0)),
+        fat=profile.fat_mm[0] + (profile.fat_mm[1] - profile.fat_mm[0]) * float(rng.uniform()) ** 1.8,
         fat_bias=_between(rng, (0.2, 1.0)),
         groove=_between(rng, (6.0, 16.0)),
         jitter=tuple(float(value) for value in np.clip(rng.normal(0.0, 1.0, 24), -2.0, 2.0)),
         calcium=float(rng.uniform(0.0, 1.0) ** 2) if rng.uniform() < 0.5 else 0.0,
+        warp=_between(rng, (0.3, 3.0)),
         lead=bool(rng.uniform() < 0.06),
     )
 
@@ -302,7 +304,10 @@ def _rotate(vector: np.ndarray, axis: np.ndarray, angle: float) -> np.ndarray:
 
 def _contrast(rng: np.random.Generator, profile: SiteProfile) -> Contrast:
     left = _between(rng, profile.left_hu)
-    right = _between(rng, profile.right_hu)
+    low, high = profile.right_hu
+    # One scan in six has washed-out right-heart blood, as dark as muscle; the others lie around the left heart's HU.
+    right = low + (high - low) * (0.25 * rng.uniform() if rng.uniform() < 0.17 else 0.2 + 0.8 * rng.beta(2.0, 2.0))
+    right = float(right)
     muscle = min(_between(rng, profile.muscle_hu), left - 110.0)
     return Contrast(
         left_ventricle=left,

@@ -30,6 +30,7 @@ class Trunk(NamedTuple):
     fat: float
     soft: float
     seed: float
+    vessel: float  # HU of lung vessels
 
 
 @njit(cache=True, inline="always")
@@ -58,16 +59,14 @@ def _vessels(x: float, y: float, z: float, b) -> float:
     hx = abs(x) - 35.0
     far = math.sqrt(hx * hx + (y - 25.0) ** 2 + (z - 25.0) ** 2)
     nearest = 1e3
-    for octave in range(2):
-        f = 0.055 if octave == 0 else 0.10
-        a = math.sin(f * (x + 0.6 * y) + s + 1.2 * math.sin(f * 0.8 * z + s)) + 0.6 * math.sin(
-            f * 1.3 * (z - y) + 2 * s
-        )
-        c = math.sin(f * (z - 0.5 * x) + 2.0 * s + 1.1 * math.sin(f * 0.9 * y - s)) + 0.6 * math.sin(
-            f * 1.4 * (x + z) - s
-        )
+    for octave in range(3):
+        f = 0.055 if octave == 0 else (0.10 if octave == 1 else 0.17)
+        a = math.sin(f * (x + 0.6 * y) + s + 1.2 * math.sin(f * 0.8 * z + s))
+        a += 0.6 * math.sin(f * 1.3 * (z - y) + 2.0 * s)
+        c = math.sin(f * (z - 0.5 * x) + 2.0 * s + 1.1 * math.sin(f * 0.9 * y - s))
+        c += 0.6 * math.sin(f * 1.4 * (x + z) - s)
         distance = math.sqrt(a * a + c * c) / (1.25 * f)
-        radius = (3.4 if octave == 0 else 1.7) * math.exp(-far / 75.0)
+        radius = (5.0 if octave == 0 else (3.4 if octave == 1 else 2.4)) * math.exp(-far / 85.0)
         nearest = min(nearest, distance - radius)
     return nearest
 
@@ -114,8 +113,11 @@ def _mediastinum(b, x: float, y: float, z: float) -> float:
     """Return the distance to the tissue that holds heart, spine and great vessels together."""
     spine = _oval(x + 4.0, y - 3.0, 24.0 + 0.3 * b.aorta, 26.0)
     middle = max(abs(x - 0.3 * b.heart_x) - b.heart_width, max(-y, y - b.heart_y - 5.0))
-    front = max(abs(x - 4.0) - 4.0 - 0.25 * b.heart_width, max(b.heart_y - y, y - b.centre_y - b.half_depth - 5.0))
-    return smooth_min(smooth_min(spine, middle, 16.0), front, 16.0)
+    top = b.centre_y + b.half_depth
+    # Behind the sternum the two lungs nearly meet: the fat narrows to the front and widens again at the bone.
+    sheet = 3.0 + 0.28 * max(0.0, top - 18.0 - y) + 0.6 * max(0.0, y - top + 14.0)
+    front = max(abs(x - 8.0) - min(sheet, b.heart_width), b.heart_y - y)
+    return smooth_min(smooth_min(spine, middle, 16.0), front, 12.0)
 
 
 @njit(cache=True)
@@ -164,11 +166,10 @@ def _trunk_hu(b, x: float, y: float, z: float, width: float) -> float:
         inside = b.lung + 25.0 * math.sin(0.04 * y + b.seed) - 0.35 * (y - b.centre_y)
         if depth < width:
             vessel = _vessels(x, y, z, b)
-            inside += (260.0 - inside) * occupancy(vessel, width)
+            inside += (b.vessel - inside) * occupancy(vessel, width)
             tissue = _mediastinum(b, x, y, z)
-            stuff = b.fat + (b.soft - b.fat) * smoothstep(
-                0.2, 0.8, math.sin(0.21 * x + 0.13 * z) * math.sin(0.17 * y + b.seed)
-            )
+            # Oesophagus, nodes and ligaments lie in front of the spine, fat farther in front.
+            stuff = b.fat + (b.soft - b.fat) * smoothstep(0.0, 30.0, 34.0 - y + 8.0 * math.sin(0.05 * z + 0.07 * x))
             inside += (stuff - inside) * occupancy(tissue, width)
         if depth > -width:
             inside += (_abdomen(b, x, y, z, depth, width) - inside) * occupancy(-depth, width)
@@ -214,4 +215,5 @@ def trunk_of(subject, lowest: float, front: float, left: float) -> Trunk:
         fat=tissue.fat,
         soft=tissue.soft,
         seed=body.seed,
+        vessel=0.5 * (tissue.pulmonary + tissue.left_atrium),
     )

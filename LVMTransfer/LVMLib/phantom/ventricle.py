@@ -86,7 +86,7 @@ def wall_surfaces(v, x: float, y: float, z: float):
         1.0 + v.oval * math.cos(2.0 * (angle - v.oval_angle)) + v.trefoil * math.cos(3.0 * (angle - v.trefoil_angle))
     )
     along = (
-        v.basal + (1.0 - v.basal) * smoothstep(0.0, 0.3, clipped) + (v.apical - 1.0) * smoothstep(0.55, 1.0, clipped)
+        v.basal + (1.0 - v.basal) * smoothstep(-0.05, 0.2, clipped) + (v.apical - 1.0) * smoothstep(0.55, 1.0, clipped)
     )
     round_off = 1.0 - smoothstep(0.6, 1.0, clipped)
     around = 1.0 + (v.septal * math.cos(angle) - v.inferior * math.sin(angle)) * round_off
