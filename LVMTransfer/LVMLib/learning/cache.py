@@ -1,0 +1,164 @@
+"""Pairs at the model's spacing, memory-mapped: a crop touches only its own pages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..cohort import Pair
+from ..errors import PairError
+from ..files import atomic_folder, write_json
+from ..grid import BLOOD_POOL, LVM, Grid, require_labels
+from ..progress import Progress, silent
+from .working_grid import labels_to_working, to_working, working_grid
+
+_FORMAT = 1
+_POINTS = 4000
+
+
+@dataclass(frozen=True)
+class CachedPair:
+    """One pair on the working grid.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``image.npy`` (T, Z, Y, X) int16 HU, ``mask.npy`` (L, Z, Y, X) uint8 of the labelled phases only,
+        ``points.npy`` (L, N, 3) int16 voxels (z, y, x) of the left ventricle, and ``case.json``.
+    id : str
+        Name of the case.
+    labelled_phases : tuple of int
+        Phase of each mask.
+    grid : Grid
+        Working grid.
+    blood_hu, wall_hu : float
+        Median HU of the LV blood pool and of the LVM.
+    phantom : bool
+        Whether the image is synthetic.
+    """
+
+    folder: Path
+    id: str
+    labelled_phases: tuple[int, ...]
+    grid: Grid
+    blood_hu: float
+    wall_hu: float
+    phantom: bool
+
+    @classmethod
+    def open(cls, folder: Path) -> CachedPair:
+        """Open a case that `cache_pair` made."""
+        facts = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+        return cls(
+            folder=folder,
+            id=facts["id"],
+            labelled_phases=tuple(facts["labelled_phases"]),
+            grid=Grid(tuple(facts["shape"]), np.array(facts["affine"])),
+            blood_hu=facts["blood_hu"],
+            wall_hu=facts["wall_hu"],
+            phantom=facts["phantom"],
+        )
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """HU, ``(T, Z, Y, X)`` int16, memory-mapped."""
+        return np.load(self.folder / "image.npy", mmap_mode="r")
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """Labels of the labelled phases, ``(L, Z, Y, X)`` uint8, memory-mapped."""
+        return np.load(self.folder / "mask.npy", mmap_mode="r")
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """Voxels of the left ventricle, ``(L, N, 3)`` int16."""
+        return np.load(self.folder / "points.npy", mmap_mode="r")
+
+
+def cache_pairs(
+    pairs: list[Pair], spacing_mm: float, folder: str | Path, *, progress: Progress = silent
+) -> list[CachedPair]:
+    """Bring every pair to the working grid, one at a time; what is there already is kept.
+
+    Raises
+    ------
+    PairError
+        A pair without labelled phase, or whose labels vanish at this spacing.
+    """
+    cached = []
+    for number, pair in enumerate(pairs):
+        progress(number / len(pairs), f"preparing case {pair.id}")
+        cached.append(cache_pair(pair, spacing_mm, Path(folder)))
+    progress(1.0, "cases prepared")
+    return cached
+
+
+def cache_pair(pair: Pair, spacing_mm: float, folder: Path) -> CachedPair:
+    """Bring one pair to the working grid; named by its content, so that a changed pair is prepared anew."""
+    target = folder / f"{pair.id}-{_key(pair, spacing_mm)}"
+    if not (target / "case.json").is_file():
+        with atomic_folder(target) as temporary:
+            _write(pair, spacing_mm, temporary)
+    return CachedPair.open(target)
+
+
+def _key(pair: Pair, spacing_mm: float) -> str:
+    text = f"{_FORMAT} {spacing_mm:.4f} {pair.manifest.model_dump_json()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _write(pair: Pair, spacing_mm: float, folder: Path) -> None:
+    require_labelled(pair)
+    grid = working_grid(pair.grid, spacing_mm)
+    phases = tuple(pair.labelled_phases)
+    native = pair.read_mask()
+    masks = np.stack([labels_to_working(native[t], pair.grid, grid) for t in phases])
+    del native
+    image = np.lib.format.open_memmap(folder / "image.npy", mode="w+", dtype=np.int16, shape=(pair.phases, *grid.shape))
+    blood, wall = [], []
+    for t, frame in enumerate(pair.image()):
+        image[t] = to_working(frame, pair.grid, grid)
+        if t in phases:
+            mask = masks[phases.index(t)]
+            require_labels(mask, f"{pair.folder}, phase {t} at {spacing_mm} mm")
+            blood.append(_median(image[t][mask == BLOOD_POOL]))
+            wall.append(_median(image[t][mask == LVM]))
+    image.flush()
+    np.save(folder / "mask.npy", masks)
+    np.save(folder / "points.npy", np.stack([_points(mask) for mask in masks]))
+    facts = {
+        "id": pair.id,
+        "labelled_phases": list(phases),
+        "shape": list(grid.shape),
+        "affine": grid.affine.tolist(),
+        "blood_hu": float(np.nanmedian(blood)),
+        "wall_hu": float(np.nanmedian(wall)),
+        "phantom": bool(pair.is_phantom),
+    }
+    write_json(folder / "case.json", facts)
+
+
+def require_labelled(pair: Pair) -> None:
+    """Raise `PairError` for a pair without a labelled phase."""
+    if not pair.labelled_phases:
+        raise PairError(
+            pair.folder,
+            expected="at least one labelled phase",
+            found="none",
+            remedy="Label ED and ES, and export the case again.",
+        )
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _points(mask: np.ndarray) -> np.ndarray:
+    """Return `_POINTS` voxels spread over the left ventricle, repeated where it is smaller."""
+    voxels = np.argwhere(mask > 0)
+    return voxels[np.linspace(0, len(voxels) - 1, _POINTS).astype(int)].astype(np.int16)

@@ -1,0 +1,191 @@
+"""The recipe of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+
+from ..errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Strength of the augmentation; the probability of each part, and its range.
+
+    Parameters
+    ----------
+    rotation_deg, scale, elastic_mm : float
+        Rotation about each axis, relative size, displacement; uniform within ± the value.
+    contrast : float
+        Range of the factor on everything brighter than muscle (contrast timing), in log units.
+    offset_hu, gain : float
+        Standard deviation of the HU offset, range of the relative HU gain.
+    noise_hu : float
+        Largest standard deviation of the added noise, HU.
+    probability : float
+        Probability of each of the parts; 0 switches augmentation off.
+    """
+
+    rotation_deg: float = 20.0
+    scale: float = 0.2
+    elastic_mm: float = 6.0
+    contrast: float = 0.5
+    offset_hu: float = 20.0
+    gain: float = 0.12
+    noise_hu: float = 45.0
+    probability: float = 0.5
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """All parameters of a training run; `preset` gives named recipes.
+
+    Parameters
+    ----------
+    epochs, steps : int
+        Epochs, and optimiser steps an epoch.
+    batch : int
+        Crops a step.
+    crop : tuple of int
+        Crop ``(Z, Y, X)``, voxels at the model's spacing.
+    crop_jitter : int
+        Each side varies by up to this many voxels, so that statistics over the field of view do not become a cue.
+    windows : dict of int to float
+        Phases of a crop, and how often that number is drawn.
+    learning_rate : float or None
+        None: 1e-4 from a source, 1e-3 from random weights.
+    schedule : str
+        ``exponential`` (times ``decay`` every ``decay_epochs``), ``cosine`` (to 1 % at the end) or ``constant``.
+    optimiser : str
+        ``adam`` or ``adamw``.
+    loss : str
+        ``dice`` or ``dice_ce``.
+    ema : float
+        Decay of the running mean of the weights that is validated and kept; 0 = off.
+    init : str
+        Random weights when there is no source: ``sane`` (Kaiming) or ``paper`` (normal, mean 0, sd 1).
+    validate_every, patience : int
+        Epochs between validations; validations without gain before the run stops (0 = never).
+    max_seconds : float or None
+        End after this time; the cosine schedule then ends with it.
+    network, network_options, spacing_mm
+        Architecture and voxel size when there is no source.
+    context : int
+        Phases that the model is given at once when it predicts; 0 = all phases of the cycle.
+    normalisation : str
+        ``source`` (the source's) or ``target`` (measured on the training pairs).
+    threads : int
+        CPU threads; 0 = torch's default.
+    precision : str
+        ``auto`` (bfloat16 where the device is faster with it), ``bf16`` or ``fp32``.
+    """
+
+    epochs: int = 500
+    steps: int = 30
+    batch: int = 1
+    crop: tuple[int, int, int] = (80, 80, 80)
+    crop_jitter: int = 0
+    windows: dict[int, float] = field(default_factory=lambda: {4: 1.0})
+    foreground: float = 0.9
+    learning_rate: float | None = None
+    schedule: str = "exponential"
+    decay: float = 0.9
+    decay_epochs: int = 10
+    warmup_steps: int = 0
+    optimiser: str = "adam"
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    loss: str = "dice"
+    ema: float = 0.0
+    init: str = "sane"
+    augmentation: Augmentation = Augmentation()
+    validate_every: int = 1
+    validation_cases: int = 0
+    patience: int = 0
+    max_seconds: float | None = None
+    network: str = "cnn4d"
+    network_options: dict = field(default_factory=dict)
+    spacing_mm: float = 2.0
+    context: int = 1
+    normalisation: str = "source"
+    seed: int = 0
+    device: str | None = None
+    threads: int = 0
+    precision: str = "auto"
+    cache_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        _require_one_of("schedule", self.schedule, ("exponential", "cosine", "constant"))
+        _require_one_of("optimiser", self.optimiser, ("adam", "adamw"))
+        _require_one_of("loss", self.loss, ("dice", "dice_ce"))
+        _require_one_of("init", self.init, ("sane", "paper"))
+        _require_one_of("normalisation", self.normalisation, ("source", "target"))
+        _require_one_of("precision", self.precision, ("auto", "bf16", "fp32"))
+        for name in ("epochs", "steps", "batch", "validate_every"):
+            if getattr(self, name) < 1:
+                raise TrainingError(
+                    name, expected="at least 1", found=str(getattr(self, name)), remedy="Give a positive number."
+                )
+
+    @classmethod
+    def preset(cls, name: str, **overrides) -> FinetuneConfig:
+        """Return a named recipe; overrides that are None are ignored.
+
+        Parameters
+        ----------
+        name : str
+            ``paper``: the paper's recipe. ``smoke``: minutes on a CPU. ``site1``: long training from random weights.
+        **overrides
+            Fields of `FinetuneConfig`; ``init="random"`` means the preset's own random weights.
+
+        Raises
+        ------
+        TrainingError
+            An unknown preset or field.
+        """
+        _require_one_of("preset", name, tuple(PRESETS))
+        known = {item.name for item in fields(cls)}
+        given = {
+            key: value for key, value in overrides.items() if value is not None and (key, value) != ("init", "random")
+        }
+        for key in given:
+            _require_one_of("training option", key, tuple(sorted(known)))
+        return replace(cls(**PRESETS[name]), **given)
+
+    def as_dict(self) -> dict:
+        """Return every parameter, ready for JSON."""
+        return asdict(self)
+
+
+_ROBUST = {
+    "crop_jitter": 8,
+    "loss": "dice_ce",
+    "optimiser": "adamw",
+    "weight_decay": 1e-4,
+    "clip_norm": 5.0,
+    "schedule": "cosine",
+}
+
+PRESETS: dict[str, dict] = {
+    # Batch, crop and steps are not in the paper; 0.9 is taken every ten epochs, since once an epoch would end the
+    # learning after sixty of the five hundred.
+    "paper": {},
+    "smoke": {**_ROBUST, "epochs": 6, "steps": 20, "windows": {1: 1.0}, "ema": 0.9, "learning_rate": 5e-4},
+    "site1": {
+        **_ROBUST,
+        "epochs": 2000,
+        "steps": 50,
+        "windows": {1: 0.8, 2: 0.1, 4: 0.1},
+        "learning_rate": 2e-3,
+        "warmup_steps": 100,
+        "ema": 0.995,
+        "validate_every": 5,
+        "augmentation": Augmentation(),
+    },
+}
+
+
+def _require_one_of(where: str, value: object, known: tuple) -> None:
+    if value not in known:
+        raise TrainingError(
+            where, expected=f"one of {', '.join(map(str, known))}", found=repr(value), remedy="Choose one of these."
+        )

@@ -1,0 +1,202 @@
+"""Labels of a 4D image on its own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import TrainingError
+from ..grid import BLOOD_POOL, Grid
+from ..imaging import Sequence
+from ..progress import Progress, part, silent
+from .bundle import Bundle
+from .device import choose_device
+from .segment import Model, heart_box, keep_one_ventricle, with_variants
+from .working_grid import to_working, working_grid
+
+_LOOKS = 3
+"""Phases, spread over the cycle, in which the heart is looked for."""
+
+
+def predict(
+    sequence: Sequence,
+    bundle: Bundle,
+    *,
+    phases: Iterable[int] | None = None,
+    device: str | None = None,
+    variants: int = 1,
+    progress: Progress = silent,
+) -> dict[int, np.ndarray]:
+    """Segment phases of a 4D image.
+
+    The heart is found over the whole field of view first, then segmented in a box of the size that the network was
+    trained on, with as many phases at once as the bundle says. Probabilities are interpolated to the image's grid, so
+    that surfaces are smooth there.
+
+    Parameters
+    ----------
+    sequence : Sequence
+        One phase or more, any grid.
+    bundle : Bundle
+        The model.
+    phases : iterable of int, optional
+        None = all.
+    device : str, optional
+        ``cpu``, ``cuda``; None = a GPU where there is one.
+    variants : int
+        Test-time augmentation: the mean of so many shifted and re-contrasted looks.
+
+    Returns
+    -------
+    dict of int to ndarray (Z, Y, X) uint8
+        Labels on the sequence's grid.
+
+    Raises
+    ------
+    ImageError
+        A phase cannot be read.
+    TrainingError
+        The device or a phase does not exist.
+    """
+    wanted = _wanted(phases, len(sequence))
+    model = model_of(bundle, device)
+    target = working_grid(sequence.grid, bundle.spacing_mm)
+    frames = _WorkingFrames(sequence, target)
+    progress(0.0, "looking for the heart")
+    looks = sorted({wanted[round(n)] for n in np.linspace(0, len(wanted) - 1, min(_LOOKS, len(wanted)))})
+    box = heart_box(model, [frames(t) for t in looks])
+    frames.cut(box)
+    result = {}
+    for number, (phase, probability) in enumerate(_phase_probabilities(model, frames, wanted, variants)):
+        progress(0.1 + 0.9 * number / len(wanted), f"phase {phase + 1} of {len(sequence)}")
+        result[phase] = to_native(keep_one_ventricle(probability), target, box, sequence.grid)
+    progress(1.0, "segmented")
+    return result
+
+
+def predict_volume_curve(
+    sequence: Sequence, bundle: Bundle, *, device: str | None = None, progress: Progress = silent
+) -> np.ndarray:
+    """Return the LV cavity volume of every phase, ml, shape (T,)."""
+    labels = predict(sequence, bundle, device=device, progress=part(progress, 0.0, 1.0))
+    millilitres = sequence.grid.voxel_volume / 1000
+    return np.array([np.count_nonzero(labels[t] == BLOOD_POOL) * millilitres for t in range(len(sequence))])
+
+
+def model_of(bundle: Bundle, device: str | None = None, *, precision: str = "auto") -> Model:
+    """Put a bundle's network on a device."""
+    chosen = choose_device(device, precision=precision)
+    network = bundle.network().to(chosen.name)
+    return Model(network, bundle.normalisation, bundle.manifest.crop, bundle.manifest.context, chosen)
+
+
+def _wanted(phases: Iterable[int] | None, count: int) -> list[int]:
+    wanted = list(range(count)) if phases is None else sorted({int(t) for t in phases})
+    if not wanted or wanted[0] < 0 or wanted[-1] >= count:
+        raise TrainingError(
+            "phases",
+            expected=f"phases between 0 and {count - 1}",
+            found=str(wanted),
+            remedy="Choose phases of the image.",
+        )
+    return wanted
+
+
+class _WorkingFrames:
+    """Phases on the working grid, read when asked for; after `cut` only the heart's box is kept."""
+
+    def __init__(self, sequence: Sequence, target: Grid) -> None:
+        self._sequence, self._target, self._box = sequence, target, None
+        self._kept: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._sequence)
+
+    def __call__(self, phase: int) -> np.ndarray:
+        if phase not in self._kept:
+            frame = to_working(self._sequence.frame(phase), self._sequence.grid, self._target)
+            self._kept[phase] = frame if self._box is None else frame[self._box].copy()
+        return self._kept[phase]
+
+    def cut(self, box: tuple[slice, slice, slice]) -> None:
+        """Keep only ``box`` of every phase from now on."""
+        self._box = box
+        self._kept = {phase: frame[box].copy() for phase, frame in self._kept.items()}
+
+
+def _phase_probabilities(model: Model, frames: _WorkingFrames, wanted: list[int], variants: int):
+    """Yield ``(phase, probabilities (C, Z, Y, X))``, with the model's context of phases."""
+    count = len(frames)
+    context = min(model.context or count, count)
+    if context == count > 1:
+        together = with_variants(model, np.stack([frames(t) for t in range(count)]), variants)
+        for phase in wanted:
+            yield phase, together[phase].clone()
+        return
+    for phase in wanted:
+        first = phase - context // 2
+        window = np.stack([frames((first + n) % count) for n in range(context)])
+        yield phase, with_variants(model, window, variants)[phase - first].clone()
+
+
+def to_native(probability: Tensor, target: Grid, box: tuple[slice, slice, slice], grid: Grid) -> np.ndarray:
+    """Interpolate probabilities of a working-grid box linearly to the image's grid and take the likeliest label.
+
+    Parameters
+    ----------
+    probability : Tensor (3, Z, Y, X)
+        On ``box`` of the working grid ``target``.
+    grid : Grid
+        The image's grid; its axes are those of ``target``, permuted, reversed and scaled.
+
+    Returns
+    -------
+    ndarray (Z, Y, X) uint8
+    """
+    result = np.zeros(grid.shape, dtype=np.uint8)
+    inside = (probability[0] < 0.9).nonzero()
+    if not len(inside):
+        return result
+    # Voxel (i, j, k) of the image is voxel  linear @ (i, j, k) + offset  of the working grid; linear has one entry a row.
+    to_target = np.linalg.inv(target.affine) @ grid.affine
+    linear, offset = to_target[:3, :3], to_target[:3, 3]
+    low, high = inside.amin(0).tolist(), inside.amax(0).tolist()
+    shares = probability[1:]
+    native: list[slice] = [slice(0, 0)] * 3
+    order = [0, 0, 0]
+    for axis in range(3):  # working axis: 0 = z, 1 = y, 2 = x
+        row = 2 - axis
+        column = int(np.abs(linear[row]).argmax())
+        ends = sorted(
+            (box[axis].start + edge - offset[row]) / linear[row, column] for edge in (low[axis] - 1, high[axis] + 1)
+        )
+        size = grid.shape[2 - column]
+        extent = slice(max(0, int(np.ceil(ends[0]))), min(size, int(np.floor(ends[1])) + 1))
+        at = np.arange(extent.start, extent.stop) * linear[row, column] + offset[row] - box[axis].start
+        shares = _interpolate(shares, torch.from_numpy(at), axis + 1)
+        native[2 - column], order[2 - column] = extent, axis
+    shares = shares.permute(0, *(n + 1 for n in order))
+    blood, wall = shares[0], shares[1]
+    labels = torch.zeros(blood.shape, dtype=torch.uint8)
+    # The ventricle's outline is where blood pool and wall together outweigh the background.
+    outside = 1 - blood - wall
+    labels[(blood >= wall) & (blood > outside)] = 1
+    labels[(wall > blood) & (wall > outside)] = 2
+    result[tuple(native)] = labels.numpy()
+    return result
+
+
+def _interpolate(values: Tensor, at: Tensor, dim: int) -> Tensor:
+    """Interpolate linearly along one dimension at fractional positions; the ends are repeated."""
+    size = values.shape[dim]
+    at = at.clamp(0, size - 1)
+    low = at.floor().long().clamp(max=max(size - 2, 0))
+    fraction = (at - low).to(values.dtype)
+    shape = [1] * values.ndim
+    shape[dim] = -1
+    return torch.lerp(
+        values.index_select(dim, low), values.index_select(dim, (low + 1).clamp(max=size - 1)), fraction.view(shape)
+    )

@@ -1,0 +1,133 @@
+"""The run folder: what a training run is, where it stands, and what it made."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ..errors import TrainingError
+from ..files import storage_errors, write_json
+
+RUN_NAME, EVENTS_NAME = "run.json", "events.jsonl"
+
+
+class RunFolder:
+    """``run.json``, ``events.jsonl``, ``checkpoints/`` and ``best/`` of one training run.
+
+    Parameters
+    ----------
+    path : path
+        The folder; made by `start`.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = Path(path)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last complete checkpoint."""
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """Bundle of the best epoch so far."""
+        return self.path / "best"
+
+    @property
+    def cache(self) -> Path:
+        """Cases at the model's spacing."""
+        return self.path / "cache"
+
+    def start(self, facts: dict, *, resume: bool) -> None:
+        """Open the run; a new one needs a free folder, a resumed one the run that was started there.
+
+        Raises
+        ------
+        TrainingError
+            There is a run already, or none to resume, or it was started with other data or parameters.
+        """
+        earlier = self.read() if (self.path / RUN_NAME).is_file() else None
+        if earlier and not resume:
+            raise TrainingError(
+                self.path, expected="a folder without a run", found=f"a run that is {earlier['status']}",
+                remedy="Continue it with --resume, or choose another folder.",
+            )  # fmt: skip
+        if resume and not earlier:
+            raise TrainingError(
+                self.path, expected="a run to resume", found=f"no {RUN_NAME}", remedy="Start it without --resume."
+            )
+        if earlier:
+            self._require_same(earlier, facts)
+        created = earlier["created"] if earlier else now()
+        write_json(self.path / RUN_NAME, {**facts, "created": created, "status": "running", "pid": os.getpid()})
+
+    def read(self) -> dict:
+        """Return ``run.json``."""
+        return json.loads((self.path / RUN_NAME).read_text(encoding="utf-8"))
+
+    def update(self, **facts: object) -> None:
+        """Change entries of ``run.json``."""
+        write_json(self.path / RUN_NAME, {**self.read(), **facts})
+
+    def event(self, kind: str, **facts: object) -> None:
+        """Append one line to ``events.jsonl``."""
+        line = json.dumps({"event": kind, "time": now(), **facts})
+        with storage_errors(self.path / EVENTS_NAME), open(self.path / EVENTS_NAME, "a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+
+    def _require_same(self, earlier: dict, facts: dict) -> None:
+        # Time, threads and device may change between the parts of a run; what is learnt from may not.
+        free = {"max_seconds", "threads", "device", "cache_dir"}
+        for name in ("training", "validation", "source_sha256"):
+            if earlier.get(name) != facts.get(name):
+                self._raise_changed(name, earlier.get(name), facts.get(name))
+        recorded = json.loads(json.dumps(facts["config"]))
+        for name, value in recorded.items():
+            if name not in free and earlier["config"].get(name) != value:
+                self._raise_changed(name, earlier["config"].get(name), value)
+
+    def _raise_changed(self, name: str, expected: object, found: object) -> None:
+        raise TrainingError(
+            self.path, expected=f"the run's own {name} ({expected})", found=str(found),
+            remedy="Resume with the same cases and parameters, or start a new run in another folder.",
+        )  # fmt: skip
+
+
+def read_events(path: str | os.PathLike) -> Iterator[dict]:
+    """Yield the events of a run folder; a line that a crash cut short is left out."""
+    file = Path(path) / EVENTS_NAME
+    if not file.is_file():
+        return
+    with open(file, encoding="utf-8") as stream:
+        for line in stream:
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def command_line() -> str:
+    """Return the command that runs now, without the path of its program."""
+    return " ".join([Path(sys.argv[0]).name or "python", *sys.argv[1:]])
+
+
+def commit() -> str:
+    """Return the commit of the software, or ``unknown`` outside a checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=Path(__file__).parent,
+            capture_output=True, text=True, timeout=10, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,141 @@
+"""Crops for training: drawn from the seed and the step alone, so that a resumed run sees the same ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .augment import change_intensity, deformed_coordinates
+from .cache import CachedPair
+from .config import FinetuneConfig
+from .normalise import AIR_HU, Normalisation
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A crop.
+
+    Attributes
+    ----------
+    image : Tensor (1, 1, n, Z, Y, X) float32
+        Normalised.
+    labels : Tensor (1, L, Z, Y, X) uint8
+        Labels of the labelled phases of the window.
+    labelled_phases : tuple of int
+        Their indices within the window.
+    case : str
+        Name of the case.
+    """
+
+    image: Tensor
+    labels: Tensor
+    labelled_phases: tuple[int, ...]
+    case: str
+
+
+class Sampler:
+    """Draws foreground-balanced 4D crops that always hold a labelled phase.
+
+    Parameters
+    ----------
+    cases : list of CachedPair
+        Training cases.
+    config : FinetuneConfig
+        Crop, windows, augmentation and seed.
+    normalisation : Normalisation
+        From HU to input.
+    """
+
+    def __init__(self, cases: list[CachedPair], config: FinetuneConfig, normalisation: Normalisation) -> None:
+        self.cases, self.config, self.normalisation = cases, config, normalisation
+
+    def draw(self, step: int, *, item: int = 0, shrink: float = 1.0) -> Sample:
+        """Return the crop of an optimiser step; ``item`` counts the crops of the step, ``shrink`` scales its sides."""
+        rng = np.random.default_rng([self.config.seed, step, item])
+        case = self._case(step * self.config.batch + item)
+        index = int(rng.integers(len(case.labelled_phases)))
+        phases = self._window(rng, case, case.labelled_phases[index])
+        size = self._size(rng, shrink)
+        centre = self._centre(rng, case, index, size)
+        coordinates = deformed_coordinates(rng, centre, size, self.config.augmentation, float(case.grid.spacing[0]))
+        box = _box(coordinates, case.grid.shape)
+        labelled = [(n, case.labelled_phases.index(t)) for n, t in enumerate(phases) if t in case.labelled_phases]
+        labels = _warp_labels(np.stack([case.mask[(row, *box)] for _, row in labelled]), coordinates, box)
+        hu = _warp_image(np.stack([case.image[(t, *box)] for t in phases]), coordinates, box)
+        known = labels if len(labelled) == len(phases) else None
+        hu = change_intensity(rng, hu, known, self.config.augmentation)
+        return Sample(
+            image=self.normalisation(hu)[None, None],
+            labels=labels[None],
+            labelled_phases=tuple(n for n, _ in labelled),
+            case=case.id,
+        )
+
+    def _case(self, number: int) -> CachedPair:
+        """Return the case at a place in the endless list of shuffled rounds over all cases."""
+        turn, place = divmod(number, len(self.cases))
+        order = np.random.default_rng([self.config.seed, 1, turn, 0]).permutation(len(self.cases))
+        return self.cases[order[place]]
+
+    def _window(self, rng: np.random.Generator, case: CachedPair, labelled: int) -> list[int]:
+        """Return the phases of the crop, cyclic, with the labelled one at a random place."""
+        counts = list(self.config.windows)
+        weights = np.array([self.config.windows[n] for n in counts], dtype=float)
+        total = case.image.shape[0]
+        count = min(int(rng.choice(counts, p=weights / weights.sum())), total)
+        # Neighbours in the window may be several phases apart, up to a window that spans the whole cycle.
+        stride = int(rng.integers(1, max(total // count, 1) + 1)) if count > 1 else 1
+        first = labelled - stride * int(rng.integers(count))
+        return [(first + stride * n) % total for n in range(count)]
+
+    def _size(self, rng: np.random.Generator, shrink: float) -> tuple[int, int, int]:
+        jitter = self.config.crop_jitter
+        sides = [(n + int(rng.integers(-jitter, jitter + 1) if jitter else 0)) * shrink for n in self.config.crop]
+        # Sides that halve twice without remainder, which is also the faster memory layout.
+        return tuple(max(8, int(round(side / 4)) * 4) for side in sides)
+
+    def _centre(self, rng: np.random.Generator, case: CachedPair, index: int, size) -> np.ndarray:
+        shape = np.array(case.grid.shape)
+        if rng.random() < self.config.foreground:
+            centre = case.points[index][rng.integers(case.points.shape[1])].astype(float)
+            return centre + rng.uniform(-0.25, 0.25, 3) * np.array(size)
+        return rng.uniform(0, 1, 3) * (shape - 1)
+
+
+def _box(coordinates: Tensor, shape: tuple[int, int, int]) -> tuple[slice, slice, slice]:
+    """Return the smallest box of the volume that interpolation at ``coordinates`` (Z, Y, X, 3) reads."""
+    low = coordinates.amin((0, 1, 2)).floor().int().tolist()
+    high = coordinates.amax((0, 1, 2)).ceil().int().tolist()
+    return tuple(slice(min(max(a, 0), n - 1), max(min(b + 1, n), 1)) for a, b, n in zip(low, high, shape))
+
+
+def _relative(coordinates: Tensor, box: tuple[slice, slice, slice]) -> Tensor:
+    """Map voxel coordinates (z, y, x) of the volume to grid_sample's (x, y, z) in -1 … 1 over the box."""
+    start = torch.tensor([s.start for s in box], dtype=torch.float32)
+    size = torch.tensor([max(s.stop - s.start - 1, 1) for s in box], dtype=torch.float32)
+    return ((coordinates - start) / size * 2 - 1).flip(-1)[None]
+
+
+def _warp_image(hu: np.ndarray, coordinates: Tensor, box) -> Tensor:
+    """Interpolate frames ``(n, z, y, x)`` linearly; air outside the field of view."""
+    frames = torch.from_numpy(hu.astype(np.float32) - AIR_HU)[None]
+    return F.grid_sample(frames, _relative(coordinates, box), mode="bilinear", align_corners=True)[0] + AIR_HU
+
+
+def _warp_labels(labels: np.ndarray, coordinates: Tensor, box) -> Tensor:
+    """Interpolate each label's indicator linearly and keep the largest; ``(L, Z, Y, X)`` uint8."""
+    relative = _relative(coordinates, box)
+    result = torch.zeros((len(labels), *coordinates.shape[:3]), dtype=torch.uint8)
+    for n, frame in enumerate(torch.from_numpy(labels)):
+        if not frame.any():
+            continue
+        shares = torch.stack([frame == 1, frame == 2]).float()[None]
+        blood, wall = F.grid_sample(shares, relative, mode="bilinear", align_corners=True)[0]
+        outside = 1 - blood - wall
+        result[n][(blood > outside) & (blood >= wall)] = 1
+        result[n][(wall > outside) & (wall > blood)] = 2
+    return result

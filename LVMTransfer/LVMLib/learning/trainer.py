@@ -1,0 +1,240 @@
+"""Fine-tuning as a job: from pairs and a source bundle to a run folder with the best model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .. import __version__
+from ..cohort import Pair
+from ..errors import LVMCancelled, TrainingError
+from ..grid import LABEL_NAMES
+from ..network import build_network, initialise_paper
+from ..progress import Progress, part, silent
+from .bundle import Architecture, Bundle, BundleManifest, HUWindow, Origin
+from .cache import CachedPair, cache_pairs, require_labelled
+from .config import FinetuneConfig
+from .loop import TrainingLoop
+from .normalise import Normalisation, measured_normalisation
+from .runfolder import RunFolder, command_line, commit, now
+from .segment import Model
+from .validate import Validation, validate
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a training run achieved.
+
+    Attributes
+    ----------
+    bundle : Path
+        The best model.
+    dice, source_dice : float
+        Mean validation Dice of the best model and of its source (None: random weights).
+    better : bool or None
+        Whether the model beats its source on the validation cases.
+    epochs : int
+        Epochs trained.
+    seconds : float
+        Duration, all parts of a resumed run together.
+    stopped : str
+        ``epochs``, ``patience`` or ``time``.
+    phantom : bool
+        Whether any of the data are synthetic.
+    """
+
+    bundle: Path
+    dice: float
+    source_dice: float | None
+    better: bool | None
+    epochs: int
+    seconds: float
+    stopped: str
+    phantom: bool
+
+    def as_dict(self) -> dict:
+        """Return the result, ready for JSON."""
+        return {**asdict(self), "bundle": str(self.bundle)}
+
+    def describe(self) -> str:
+        """Say the result in one line."""
+        data = "phantom validation" if self.phantom else "validation"
+        text = f"{self.bundle}: mean {data} Dice {self.dice:.4f} after {self.epochs} epochs ({self.seconds:.0f} s)"
+        if self.source_dice is None:
+            return text
+        verdict = "better than" if self.better else "NOT better than (use the source)"
+        return f"{text}; {verdict} its source, {self.source_dice:.4f}"
+
+
+def finetune(
+    train: list[Pair],
+    validation: list[Pair],
+    *,
+    source: Bundle | None,
+    config: FinetuneConfig,
+    run_dir: str | Path,
+    progress: Progress = silent,
+    resume: bool = False,
+) -> RunResult:
+    """Train on pairs, starting from a bundle or from random weights.
+
+    Parameters
+    ----------
+    train, validation : list of Pair
+        Cases to learn from, and cases that choose the best epoch; no case may be in both.
+    source : Bundle or None
+        Whose weights, architecture, spacing and normalisation to start from.
+    config : FinetuneConfig
+        The recipe.
+    run_dir : path
+        Run folder: ``run.json``, ``events.jsonl``, ``checkpoints/``, ``best/``.
+    resume : bool
+        Go on from the last checkpoint; on a CPU the weights end bitwise as those of a run that was never stopped.
+
+    Raises
+    ------
+    TrainingError
+        Overlapping or empty sets, a folder in use, NaN loss, no memory even for small crops.
+    PairError
+        A pair without labelled phase.
+    LVMCancelled
+        Stopped by the person; can be resumed.
+    """
+    _require_disjoint(train, validation)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    run = RunFolder(run_dir)
+    run.start(_facts(train, validation, source, config), resume=resume)
+    try:
+        return _run(train, validation, source, config, run, progress, resume)
+    except (LVMCancelled, KeyboardInterrupt) as stop:
+        run.event("cancelled")
+        run.update(status="cancelled")
+        raise LVMCancelled(f"{run.path}: stopped; continue with --resume") from stop
+    except Exception as error:
+        run.event("failed", message=str(error))
+        run.update(status="failed", error=str(error))
+        raise
+
+
+def _run(
+    train: list[Pair], validation: list[Pair], source: Bundle | None, config: FinetuneConfig, run: RunFolder,
+    progress: Progress, resume: bool,
+) -> RunResult:  # fmt: skip
+    spacing = source.spacing_mm if source else config.spacing_mm
+    folder = Path(config.cache_dir) if config.cache_dir else run.cache
+    cached = cache_pairs([*train, *validation], spacing, folder, progress=part(progress, 0.0, 0.05))
+    training, checking = cached[: len(train)], cached[len(train) :]
+    checking = checking[: config.validation_cases or None]
+    network, normalisation = _start(source, config, training)
+    loop = TrainingLoop(network, training, normalisation, config, run, context=_context(source, config))
+    if resume and run.checkpoint.is_file():
+        loop.restore()
+    elif source:
+        loop.progress.source_dice = _source_dice(source, loop.model(source.network()), checking)
+        run.event("source", dice=loop.progress.source_dice)
+
+    def keep(found: Validation) -> None:
+        manifest = _manifest(train, validation, source, config, loop, found, normalisation)
+        Bundle.save(run.best, loop.averaged, manifest)
+
+    stopped = loop.run(checking, keep, part(progress, 0.05, 1.0))
+    state = loop.progress
+    better = None if state.source_dice is None else state.best_dice > state.source_dice
+    result = RunResult(
+        run.best, state.best_dice, state.source_dice, better, state.epoch, round(state.seconds, 1), stopped,
+        any(case.phantom for case in cached),
+    )  # fmt: skip
+    run.event("done", **result.as_dict())
+    run.update(status="done", result=result.as_dict())
+    return result
+
+
+def _require_disjoint(train: list[Pair], validation: list[Pair]) -> None:
+    for name, pairs in (("training set", train), ("validation set", validation)):
+        if not pairs:
+            raise TrainingError(name, expected="at least one pair", found="none", remedy="Choose cases for it.")
+        for pair in pairs:
+            require_labelled(pair)
+    both = sorted({pair.id for pair in train} & {pair.id for pair in validation})
+    # The same file under two names is the same patient, too.
+    hashes = {pair.manifest.sha256.get("image.nii.gz"): pair.id for pair in train}
+    both += [
+        pair.id for pair in validation if pair.id not in both and hashes.get(pair.manifest.sha256.get("image.nii.gz"))
+    ]
+    if both:
+        raise TrainingError(
+            "validation set",
+            expected="cases that are not trained on",
+            found=f"{len(both)} in both: {', '.join(both[:5])}",
+            remedy="Take them out of one of the sets.",
+        )
+
+
+def _facts(train: list[Pair], validation: list[Pair], source: Bundle | None, config: FinetuneConfig) -> dict:
+    return {
+        "format": 1,
+        "command": command_line(),
+        "commit": commit(),
+        "version": __version__,
+        "training": [pair.id for pair in train],
+        "validation": [pair.id for pair in validation],
+        "source": str(source.path) if source else None,
+        "source_sha256": source.manifest.sha256.get("model.safetensors") if source else None,
+        "config": config.as_dict(),
+    }
+
+
+def _context(source: Bundle | None, config: FinetuneConfig) -> int:
+    return source.manifest.context if source else config.context
+
+
+def _start(
+    source: Bundle | None, config: FinetuneConfig, training: list[CachedPair]
+) -> tuple[nn.Module, Normalisation]:
+    normalisation = source.normalisation if source else Normalisation()
+    if config.normalisation == "target":
+        normalisation = measured_normalisation([c.blood_hu for c in training], [c.wall_hu for c in training])
+    if source:
+        return source.network(), normalisation
+    torch.manual_seed(config.seed)
+    network = build_network(config.network, classes=len(LABEL_NAMES), **config.network_options)
+    if config.init == "paper":
+        initialise_paper(network)
+    return network, normalisation
+
+
+def _source_dice(source: Bundle, model: Model, cases: list[CachedPair]) -> float:
+    own = Model(model.network, source.normalisation, source.manifest.crop, source.manifest.context, model.device)
+    return validate(own, cases).dice
+
+
+def _manifest(
+    train: list[Pair], validation: list[Pair], source: Bundle | None, config: FinetuneConfig, loop: TrainingLoop,
+    found: Validation, normalisation: Normalisation,
+) -> BundleManifest:  # fmt: skip
+    state = loop.progress
+    sites = sorted({pair.manifest.site for pair in train})
+    origin = Origin(
+        site=", ".join(sites), training_cases=len(train), validation_cases=len(validation),
+        phantom=any(pair.is_phantom for pair in train), init="source bundle" if source else f"random ({config.init})",
+        command=command_line(), commit=commit(), version=__version__, seed=config.seed, epochs=state.epoch,
+        finished=now(), validation_dice=found.dice, source_validation_dice=state.source_dice, config=config.as_dict(),
+    )  # fmt: skip
+    return BundleManifest(
+        name=f"LVM segmentation, site {origin.site}",
+        architecture=source.manifest.architecture if source else Architecture(
+            name=config.network, options=config.network_options,
+            parameters=sum(p.numel() for p in loop.network.parameters()),
+        ),
+        spacing_mm=source.spacing_mm if source else config.spacing_mm,
+        normalisation=HUWindow(**normalisation.as_dict()),
+        labels=LABEL_NAMES,
+        crop=config.crop,
+        context=_context(source, config),
+        provenance=(*(source.manifest.provenance if source else ()), origin),
+        better_than_source=None if state.source_dice is None else found.dice > state.source_dice,
+    )  # fmt: skip

@@ -1,0 +1,124 @@
+"""The 4D convolutional network of Myronenko et al. 2019 (arXiv:1906.07295, Table 1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .conv4d import Conv4d, from_frames, to_frames
+from .norm import GroupNormReLU
+
+
+class Conv3dFrames(nn.Module):
+    """3×3×3 convolution of each frame on its own: the per-frame counterpart of `Conv4d`."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, 3, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+
+    def frames(self, frames: Tensor, batch: int) -> Tensor:
+        """Convolve frames ``(B·T, C, Z, Y, X)``."""
+        weight = self.weight.contiguous(memory_format=torch.channels_last_3d)
+        return F.conv3d(frames, weight, self.bias, stride=self.stride, padding=1)
+
+
+class Block(nn.Module):
+    """GroupNorm, ReLU, Conv, GroupNorm, ReLU, Conv, plus identity."""
+
+    def __init__(self, channels: int, *, conv, groups: int) -> None:
+        super().__init__()
+        self.norm1 = GroupNormReLU(channels, groups=groups)
+        self.conv1 = conv(channels, channels)
+        self.norm2 = GroupNormReLU(channels, groups=groups)
+        self.conv2 = conv(channels, channels)
+
+    def frames(self, frames: Tensor, batch: int) -> Tensor:
+        """Apply the block to frames ``(B·T, C, Z, Y, X)``."""
+        x = self.conv1.frames(self.norm1.frames(frames, batch), batch)
+        return frames + self.conv2.frames(self.norm2.frames(x, batch), batch)
+
+
+class CNN4d(nn.Module):
+    """Encoder–decoder over time and space with added skips.
+
+    Parameters
+    ----------
+    classes : int
+        Output channels, background included.
+    widths : sequence of int
+        Channels per level; each level below the first halves space and time.
+    blocks : sequence of int
+        Residual blocks per encoder level; each decoder level has one.
+    groups : int
+        Groups of the group normalisation.
+    cyclic : bool
+        The phases cover the cardiac cycle, so that time wraps around. One phase then equals a heart at rest.
+    temporal : bool
+        False: 3D kernels, every frame on its own statistics and its own neighbours in space only.
+    """
+
+    def __init__(
+        self,
+        *,
+        classes: int = 3,
+        widths=(8, 16, 32),
+        blocks=(1, 2, 4),
+        groups: int = 8,
+        cyclic: bool = True,
+        temporal: bool = True,
+    ) -> None:
+        super().__init__()
+        self.temporal = temporal
+
+        def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+            if temporal:
+                return Conv4d(inputs, outputs, stride=stride, cyclic=cyclic)
+            return Conv3dFrames(inputs, outputs, stride=stride)
+
+        def level(width: int, count: int) -> nn.ModuleList:
+            return nn.ModuleList(Block(width, conv=conv, groups=groups) for _ in range(count))
+
+        self.stem = conv(1, widths[0])
+        self.encoder = nn.ModuleList(level(width, count) for width, count in zip(widths, blocks))
+        self.down = nn.ModuleList(conv(a, b, 2) for a, b in zip(widths[:-1], widths[1:]))
+        self.up = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in zip(widths[:-1], widths[1:]))
+        self.decoder = nn.ModuleList(level(width, 1) for width in widths[:-1])
+        self.head = nn.Conv3d(widths[0], classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map an image ``(B, 1, T, Z, Y, X)``, any T ≥ 1 and any size, to logits ``(B, classes, T, Z, Y, X)``."""
+        batch, phases = x.shape[0], x.shape[2]
+        # Without temporal kernels each frame is a sample of its own, statistics included.
+        samples = batch if self.temporal else batch * phases
+        frames = self.stem.frames(to_frames(x), samples)
+        frames = self._level(self.encoder[0], frames, samples)
+        skips = []
+        for down, level in zip(self.down, self.encoder[1:]):
+            skips.append(frames)
+            frames = self._level(level, down.frames(frames, samples), samples)
+        for up, level, skip in reversed(list(zip(self.up, self.decoder, skips))):
+            frames = self._level(level, skip + _upsample(up(frames), skip, samples), samples)
+        return from_frames(self.head(frames), batch)
+
+    @staticmethod
+    def _level(blocks: nn.ModuleList, frames: Tensor, batch: int) -> Tensor:
+        for block in blocks:
+            frames = block.frames(frames, batch)
+        return frames
+
+
+def _upsample(frames: Tensor, skip: Tensor, batch: int) -> Tensor:
+    """Double space and time by nearest neighbour and cut to the size of ``skip``."""
+    # A voxel of the coarse level lies on every second voxel of the fine one, also where the size is odd.
+    phases = skip.shape[0] // batch
+    if phases > 1:
+        frames = frames.unflatten(0, (batch, -1)).repeat_interleave(2, dim=1)[:, :phases].flatten(0, 1)
+    doubled = F.interpolate(frames, scale_factor=2, mode="nearest")
+    size = skip.shape[2:]
+    if doubled.shape[2:] != size:
+        doubled = doubled[:, :, : size[0], : size[1], : size[2]]
+    return doubled
