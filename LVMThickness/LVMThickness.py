@@ -1,0 +1,219 @@
+"""LVMThickness: wall thickness of the left ventricle along heat-flow streamlines."""
+
+import enum
+from typing import Annotated
+
+import slicer
+from LVMThicknessLib.SceneThickness import SceneThickness
+from slicer import (
+    vtkMRMLMarkupsPlaneNode,
+    vtkMRMLModelNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLTableNode,
+)
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+class LVMThickness(ScriptedLoadableModule):
+    """Describes the module to the application."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("LVM Thickness")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Cardiac")]
+        # The library LVMLib and the scene adapter live in LVMTransfer.
+        self.parent.dependencies = ["LVMTransfer"]
+        self.parent.contributors = ["The SlicerLVM developers"]
+        self.parent.helpText = _(
+            "Measure the wall thickness of the left ventricle from a segmentation: Laplace's equation is solved in"
+            " the wall, and streamlines run from the epicardium to the endocardium."
+            " Research software, not a medical device."
+        )
+        self.parent.acknowledgementText = _(
+            "The measurement follows Gupta et al., Democratizing Artificial Intelligence in Healthcare: A Study of"
+            " Model Development Across Two Institutions Incorporating Transfer Learning; Jones et al. (2000);"
+            " Yezzi and Prince (2003)."
+        )
+
+
+class ColorBy(enum.Enum):
+    """What the color of a streamline means."""
+
+    THICKNESS = "thickness"
+    ARC_LENGTH = "arclength"
+    DEPTH = "depth"
+
+    def label(self) -> str:
+        """Return the text in the combo box."""
+        return {
+            "thickness": _("Wall thickness"),
+            "arclength": _("Distance from the epicardium"),
+            "depth": _("Depth in the wall"),
+        }[self.value]
+
+
+@parameterNodeWrapper
+class LVMThicknessParameterNode:
+    """What was chosen; saved with the scene.
+
+    segmentation: with LV blood pool and LV myocardium, by terminology.
+    referenceVolume: volume whose voxels are used; None = the one that was segmented.
+    basePlane: plane at the base; None = automatic.
+    surface, streamlines, statistics: outputs.
+    rangeMinimum, rangeMaximum: thickness at the ends of the colors, mm.
+    tubeRadius: mm. density: share of streamlines shown, percent.
+    """
+
+    segmentation: vtkMRMLSegmentationNode
+    referenceVolume: vtkMRMLScalarVolumeNode
+    basePlane: vtkMRMLMarkupsPlaneNode
+    surface: vtkMRMLModelNode
+    streamlines: vtkMRMLModelNode
+    statistics: vtkMRMLTableNode
+    rangeMinimum: Annotated[float, WithinRange(0.0, 40.0)] = 0.0
+    rangeMaximum: Annotated[float, WithinRange(0.0, 40.0)] = 20.0
+    showStreamlines: bool = True
+    colorBy: ColorBy = ColorBy.THICKNESS
+    tubeRadius: Annotated[float, WithinRange(0.05, 1.0)] = 0.25
+    density: Annotated[float, WithinRange(1.0, 100.0)] = 20.0
+
+
+class LVMThicknessWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel: inputs, outputs, Apply, display and statistics."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.parameters = None
+        self.runner = None
+        self.panels = []
+        self._guiTag = None
+
+    def setup(self):
+        """Load the .ui file, connect it, and observe the scene."""
+        ScriptedLoadableModuleWidget.setup(self)
+        from LVMThicknessLib.ThicknessPanels import DisplayPanel, MeasurePanel
+        from LVMTransferLib.TaskRunner import TaskRunner
+
+        self.uiWidget = slicer.util.loadUI(self.resourcePath("UI/LVMThickness.ui"))
+        self.layout.addWidget(self.uiWidget)
+        self.ui = slicer.util.childWidgetVariables(self.uiWidget)
+        self.uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = LVMThicknessLogic()
+        self.runner = TaskRunner(self.ui.progressBar, self.ui.statusLabel, self.refresh, self.ensurePackages)
+        self.displayPanel = DisplayPanel(self)
+        self.panels = [MeasurePanel(self), self.displayPanel]
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        """Called when the application closes the module."""
+        self.runner.cancel()
+        self.setParameterNode(None)
+        self.removeObservers()
+
+    def enter(self):
+        """Called each time the user opens the module."""
+        self.initializeParameterNode()
+
+    def exit(self):
+        """Called each time the user opens another module."""
+        self.setParameterNode(None)
+
+    def onSceneStartClose(self, caller, event):
+        """Stop what is running and let go of the scene's nodes."""
+        self.runner.cancel()
+        self.displayPanel.forget()
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        """Take the parameter node of the new scene if the module is shown."""
+        if self.parent.isVisible():
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        """Take the parameter node of the scene and choose the first segmentation if none was chosen."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if self.parameters.segmentation is None:
+            segmentationNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+            if segmentationNode:
+                self.parameters.segmentation = segmentationNode
+
+    def setParameterNode(self, parameters):
+        """Bind the panel to a parameter node, or to none."""
+        if self.parameters is not None:
+            self.parameters.disconnectGui(self._guiTag)
+            self.removeObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
+        self.parameters = parameters
+        if self.parameters is not None:
+            self._guiTag = self.parameters.connectGui(self.ui)
+            self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
+            self.refresh()
+
+    def refresh(self, caller=None, event=None):
+        """Let every section show what the parameter node holds."""
+        if self.parameters is not None:
+            for panel in self.panels:
+                panel.refresh()
+
+    def adopt(self, result):
+        """Show a measurement in the output nodes."""
+        if self.parameters is not None:
+            self.displayPanel.show(result)
+
+    def ensurePackages(self, torch=False):
+        """Install what this step needs, after asking."""
+        from LVMTransferLib.Dependencies import ensurePackages
+
+        ensurePackages(self.resourcePath("requirements.txt"), torch=torch)
+
+
+class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):
+    """The measurement on scene nodes (:class:`SceneThickness`), with the parameter node of the scene. No Qt.
+
+    From the Python console::
+
+        logic = slicer.util.getModuleLogic("LVMThickness")
+        result = logic.measure(segmentationNode)
+        surfaceNode = logic.showSurface(result, None, "Thickness")
+    """
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+
+    def getParameterNode(self):
+        """Return the typed parameter node of the scene."""
+        return LVMThicknessParameterNode(super().getParameterNode())
+
+
+class LVMThicknessTest(ScriptedLoadableModuleTest):
+    """Runs in Slicer (Reload and Test): thickness of an analytic shell."""
+
+    def setUp(self):
+        """Start from an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        """Run every test."""
+        self.setUp()
+        self.test_shellThickness()
+
+    def test_shellThickness(self):
+        """The wall between spheres of 20 and 30 mm is 10 mm thick."""
+        from LVMTransferLib.SelfTest import shellInScene
+
+        _volumeNode, segmentationNode = shellInScene()
+        result = LVMThicknessLogic().measure(segmentationNode)
+        self.assertAlmostEqual(result.statistics.median_mm, 10.0, delta=0.2)

@@ -1,0 +1,234 @@
+"""LVMTransfer: predict, correct, export and fine-tune left-ventricular segmentation on 4D cardiac CT."""
+
+import enum
+import pathlib
+from typing import Annotated
+
+import slicer
+from LVMTransferLib.SceneCases import SceneCases
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+class LVMTransfer(ScriptedLoadableModule):
+    """Describes the module to the application."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("LVM Transfer")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Cardiac")]
+        self.parent.dependencies = ["Segmentations", "Sequences", "Terminologies"]
+        self.parent.contributors = ["The SlicerLVM developers"]
+        self.parent.helpText = _(
+            "Take a left-ventricle model from another hospital, correct its contours on your own 4D cardiac CT,"
+            " fine-tune it on this computer and see with numbers that it became better."
+            " Nothing is sent anywhere. Research software, not a medical device."
+        )
+        self.parent.acknowledgementText = _(
+            "The workflow follows Gupta et al., Democratizing Artificial Intelligence in Healthcare: A Study of Model"
+            " Development Across Two Institutions Incorporating Transfer Learning; the 4D network follows"
+            " Myronenko et al. (2019)."
+        )
+
+
+class Device(enum.Enum):
+    """Where the network computes."""
+
+    AUTOMATIC = "automatic"
+    CPU = "cpu"
+    GPU = "cuda"
+
+    def label(self) -> str:
+        """Return the text in the combo box."""
+        return {"automatic": _("Automatic"), "cpu": _("Processor (CPU)"), "cuda": _("Graphics card (GPU)")}[self.value]
+
+    def torchName(self) -> "str | None":
+        """Return the name for the library; None lets it choose."""
+        return None if self is Device.AUTOMATIC else self.value
+
+
+@parameterNodeWrapper
+class LVMTransferParameterNode:
+    """What the radiologist chose; saved with the scene.
+
+    inputVolume: CT to segment, the volume shown by the browser of a 4D CT.
+    cohortPath, bundlePath, pairsPath, runPath: folders of cases, model, training pairs and training run.
+    edPhase, esPhase: phase numbers of end-diastole and end-systole, from 0.
+    repairRadius: closing radius in voxels. spacing: voxel size of the exported pair, mm.
+    """
+
+    inputVolume: vtkMRMLScalarVolumeNode
+    cohortPath: pathlib.Path
+    bundlePath: pathlib.Path
+    device: Device = Device.AUTOMATIC
+    segmentation: vtkMRMLSegmentationNode
+    edPhase: Annotated[int, WithinRange(0, 99)] = 0
+    esPhase: Annotated[int, WithinRange(0, 99)] = 0
+    repairRadius: Annotated[int, WithinRange(1, 15)] = 5
+    reader: str = "reader1"
+    pairsPath: pathlib.Path
+    spacing: Annotated[float, WithinRange(0.5, 3.0)] = 1.0
+    runPath: pathlib.Path
+    epochs: Annotated[int, WithinRange(1, 2000)] = 500
+
+
+class LVMTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel: six numbered sections, each in a class of LVMTransferLib."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.parameters = None
+        self.runner = None
+        self.panels = []
+        self._guiTag = None
+
+    def setup(self):
+        """Load the .ui file, connect it, and observe the scene."""
+        ScriptedLoadableModuleWidget.setup(self)
+        from LVMTransferLib.CasePanels import CasePanel, PredictPanel
+        from LVMTransferLib.FinetunePanel import FinetunePanel
+        from LVMTransferLib.ReviewPanels import CheckPanel, ExportPanel, ReviewPanel
+        from LVMTransferLib.TaskRunner import TaskRunner
+
+        self.uiWidget = slicer.util.loadUI(self.resourcePath("UI/LVMTransfer.ui"))
+        self.layout.addWidget(self.uiWidget)
+        self.ui = slicer.util.childWidgetVariables(self.uiWidget)
+        self.uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = LVMTransferLogic()
+        self.runner = TaskRunner(self.ui.progressBar, self.ui.statusLabel, self.refresh, self.ensurePackages)
+        self.casePanel, self.checkPanel = CasePanel(self), CheckPanel(self)
+        self.finetunePanel = FinetunePanel(self)
+        self.panels = [
+            self.casePanel,
+            PredictPanel(self),
+            ReviewPanel(self),
+            self.checkPanel,
+            ExportPanel(self),
+            self.finetunePanel,
+        ]
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        """Called when the application closes the module."""
+        self.runner.cancel()
+        self.finetunePanel.cleanup()
+        self.setParameterNode(None)
+        self.removeObservers()
+
+    def enter(self):
+        """Called each time the user opens the module."""
+        self.initializeParameterNode()
+
+    def exit(self):
+        """Called each time the user opens another module."""
+        self.setParameterNode(None)
+
+    def onSceneStartClose(self, caller, event):
+        """Stop what is running and let go of the scene's parameter node."""
+        self.runner.cancel()
+        self.checkPanel.clear()
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        """Take the parameter node of the new scene if the module is shown."""
+        if self.parent.isVisible():
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        """Take the parameter node of the scene and choose the first volume if none was chosen."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if self.parameters.inputVolume is None:
+            volumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            if volumeNode and not volumeNode.IsA("vtkMRMLLabelMapVolumeNode"):
+                self.parameters.inputVolume = volumeNode
+
+    def setParameterNode(self, parameters):
+        """Bind the panel to a parameter node, or to none."""
+        if self.parameters is not None:
+            self.parameters.disconnectGui(self._guiTag)
+            self.removeObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
+        self.parameters = parameters
+        if self.parameters is not None:
+            self._guiTag = self.parameters.connectGui(self.ui)
+            self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
+            self.refresh()
+
+    def refresh(self, caller=None, event=None):
+        """Let every section show what the parameter node holds."""
+        if self.parameters is not None:
+            for panel in self.panels:
+                panel.refresh()
+
+    def adopt(self, case):
+        """Show a loaded or predicted case and remember its nodes."""
+        if self.parameters is None:
+            return
+        from LVMTransferLib.CasePanels import showInSliceViews
+
+        self.parameters.inputVolume = case.volumeNode
+        self.parameters.segmentation = case.segmentationNode
+        self.parameters.edPhase, self.parameters.esPhase = case.ed, case.es
+        self.checkPanel.clear()
+        showInSliceViews(case.volumeNode)
+
+    def onCohortChanged(self):
+        """List the cases again after an export."""
+        self.casePanel.relist()
+
+    def ensurePackages(self, torch=False):
+        """Install what this step needs, after asking."""
+        from LVMTransferLib.Dependencies import ensurePackages
+
+        ensurePackages(self.resourcePath("requirements.txt"), torch=torch)
+
+
+class LVMTransferLogic(ScriptedLoadableModuleLogic, SceneCases):
+    """The steps on scene nodes (:class:`SceneCases`), with the parameter node of the scene. No Qt.
+
+    From the Python console::
+
+        logic = slicer.util.getModuleLogic("LVMTransfer")
+        case = logic.predict(volumeNode, pathlib.Path("/path/to/bundle"), None)
+    """
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+
+    def getParameterNode(self):
+        """Return the typed parameter node of the scene."""
+        return LVMTransferParameterNode(super().getParameterNode())
+
+
+class LVMTransferTest(ScriptedLoadableModuleTest):
+    """Runs in Slicer (Reload and Test): repair and check on an analytic left ventricle."""
+
+    def setUp(self):
+        """Start from an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        """Run every test."""
+        self.setUp()
+        self.test_repairClosesAHole()
+
+    def test_repairClosesAHole(self):
+        """A hole in the blood pool of a spherical shell is closed."""
+        from LVMTransferLib.SelfTest import shellInScene
+
+        volumeNode, segmentationNode = shellInScene(hole=True)
+        repairs = LVMTransferLogic().repair(volumeNode, segmentationNode, 5)
+        self.assertGreater(repairs[0].holes_before, 0)
+        self.assertEqual(repairs[0].holes_after, 0)

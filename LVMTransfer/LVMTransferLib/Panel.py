@@ -1,0 +1,58 @@
+"""What the numbered sections of the module have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+
+def isChosen(path: Path) -> bool:
+    """Whether a path parameter names a place; an empty path reads back from the scene as the current folder."""
+    return str(path) not in ("", ".")
+
+
+def setReady(button: object, missing: Sequence[str], whatItDoes: str, *, busy: bool = False) -> None:
+    """Enable a button, or say in its tooltip what is missing.
+
+    :param missing: what the radiologist still has to give, translated.
+    """
+    button.enabled = not missing and not busy
+    if busy:
+        button.toolTip = _("Another step is running.")
+    elif missing:
+        button.toolTip = _("Still missing: {things}.").format(things=", ".join(missing))
+    else:
+        button.toolTip = whatItDoes
+
+
+class Panel:
+    """A section: connects its widgets, acts through the module's logic and shows what the parameter node holds.
+
+    :param owner: the module widget, with ``ui``, ``logic``, ``runner`` and ``parameters``.
+    """
+
+    def __init__(self, owner: object) -> None:
+        self.owner, self.ui, self.logic, self.runner = owner, owner.ui, owner.logic, owner.runner
+        self.setup()
+
+    @property
+    def parameters(self) -> object:
+        """The typed parameter node, or None while the scene is closing."""
+        return self.owner.parameters
+
+    def setup(self) -> None:
+        """Connect the widgets of the section."""
+
+    def refresh(self) -> None:
+        """Enable and fill the widgets of the section from the parameter node."""
+
+    def missingCase(self) -> list[str]:
+        """Return what is missing to work on labels: volume, segmentation or both, translated."""
+        missing = []
+        if self.parameters.inputVolume is None:
+            missing.append(_("a CT volume (step 1)"))
+        if self.parameters.segmentation is None:
+            missing.append(_("a segmentation (step 2)"))
+        return missing

@@ -1,0 +1,231 @@
+"""What the radiologist does with a case, as calls on scene nodes: load, predict, repair, check, export. No Qt.
+
+Usable from the Python console and, after ``startHeadlessCore()``, from a script on the `slicer-core` wheel.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import slicer
+from LVMLib.errors import BundleError, LVMError
+from LVMLib.progress import Progress, part, silent
+
+COHORT_ATTRIBUTE, CASE_ATTRIBUTE = "LVM.Cohort", "LVM.Case"
+SITE_OF_NEW_COHORT = "local"
+
+
+class LoadedCase:
+    """A case in the scene: its volume node, its segmentation node or None, and its ED and ES phases."""
+
+    def __init__(self, volumeNode: object, segmentationNode: object, ed: int, es: int) -> None:
+        self.volumeNode, self.segmentationNode, self.ed, self.es = volumeNode, segmentationNode, ed, es
+
+
+class SceneCases:
+    """The steps from a CT in the scene to an image-mask pair on disk."""
+
+    def caseIds(self, cohortPath: Path) -> list[str]:
+        """Return the cases of a cohort folder.
+
+        :raises CohortError: the folder holds no cohort.
+        """
+        from LVMLib.cohort import Cohort
+
+        return list(Cohort.open(cohortPath).case_ids())
+
+    def loadCase(self, cohortPath: Path, caseId: str) -> LoadedCase:
+        """Load a case with all its phases and the labels of its first reader that has some.
+
+        :raises CohortError: there is no such case, or it is damaged.
+        """
+        from LVMLib.cohort import Cohort
+
+        from LVMTransferLib import MRMLAdapter
+
+        case = Cohort.open(cohortPath).case(caseId)
+        volumeNode, _, _ = MRMLAdapter.sequenceToScene(case.image(), caseId)
+        self._rememberCase(volumeNode, cohortPath, caseId)
+        labelled = [reader for reader in case.readers() if case.labelled_phases(reader)]
+        labels = {t: case.labels(labelled[-1], t) for t in case.labelled_phases(labelled[-1])} if labelled else {}
+        segmentationNode = self.showLabels(volumeNode, labels, f"{caseId} labels") if labels else None
+        ed, es = case.ed or 0, case.es or 0
+        self.showPhase(volumeNode, ed)
+        return LoadedCase(volumeNode, segmentationNode, ed, es)
+
+    def describeModel(self, bundlePath: Path) -> str:
+        """Return one line on a model bundle, from its manifest alone; prediction verifies every file.
+
+        :raises BundleError: the manifest cannot be read.
+        """
+        path = bundlePath / "bundle.json"
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            origin = manifest["provenance"][-1] if manifest["provenance"] else {}
+            text = "{name}: {spacing:g} mm voxels, {architecture}".format(
+                name=manifest["name"], spacing=manifest["spacing_mm"], architecture=manifest["architecture"]["name"]
+            )
+            cases = (
+                "{n} training cases of {site}".format(n=origin["training_cases"], site=origin["site"]) if origin else ""
+            )
+            phantom = "phantom" if origin.get("phantom") else ""
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BundleError(
+                path, expected="a model manifest", found=repr(error), remedy="Choose the folder of a model bundle."
+            ) from error
+        return ", ".join(item for item in (text, cases, phantom) if item)
+
+    def predict(self, volumeNode: object, bundlePath: Path, device: str | None, progress: Progress = silent) -> object:
+        """Segment every phase, repair it and show the result.
+
+        :param device: "cpu", "cuda" or None for a GPU where there is one.
+        :return: the :class:`LoadedCase` with the new segmentation and the proposed ED and ES.
+        :raises LVMError: the image or the bundle cannot be used.
+        :raises LVMCancelled: stopped through ``progress``; the scene is as before.
+        """
+        from LVMLib.learning import Bundle, predict_sequence
+
+        from LVMTransferLib import MRMLAdapter
+
+        progress(0.0, "loading the model")
+        sequence = MRMLAdapter.sequenceFromScene(volumeNode)
+        found = predict_sequence(sequence, Bundle.load(bundlePath), device=device, progress=part(progress, 0.0, 0.95))
+        segmentationNode = self.showLabels(volumeNode, found.labels, f"{volumeNode.GetName()} prediction")
+        self.showPhase(volumeNode, found.ed)
+        return LoadedCase(volumeNode, segmentationNode, found.ed, found.es)
+
+    def showLabels(self, volumeNode: object, labelsByPhase: dict, name: str) -> object:
+        """Add labels to the scene: a segmentation in each phase of a 4D CT, or one segmentation of a volume."""
+        from LVMTransferLib import MRMLAdapter
+
+        if self.browserOf(volumeNode) is not None:
+            return MRMLAdapter.segmentationSequence(
+                labelsByPhase, MRMLAdapter.gridFromVolume(volumeNode), name, volumeNode
+            )[0]
+        labels = next(iter(labelsByPhase.values()))
+        return MRMLAdapter.segmentationFromLabels(labels, MRMLAdapter.gridFromVolume(volumeNode), name, volumeNode)
+
+    def labelsByPhase(self, volumeNode: object, segmentationNode: object) -> dict:
+        """Return phase to labels ``(Z, Y, X)`` of every labelled phase; phase 0 of a volume that is no sequence.
+
+        :raises LabelError: the two segments are not there.
+        """
+        from LVMTransferLib import MRMLAdapter
+
+        browserNode = self.browserOf(volumeNode)
+        if browserNode is not None and browserNode.GetSequenceNode(segmentationNode) is not None:
+            return MRMLAdapter.labelsFromSegmentationSequence(segmentationNode, volumeNode)
+        phase = 0 if browserNode is None else browserNode.GetSelectedItemNumber()
+        return {phase: MRMLAdapter.labelsFromSegmentation(segmentationNode, volumeNode)}
+
+    def repair(self, volumeNode: object, segmentationNode: object, radius: int, progress: Progress = silent) -> dict:
+        """Close holes and gaps in every labelled phase; return phase to `Repair` with the counts before and after."""
+        from LVMLib.annotation import repair_labels
+
+        from LVMTransferLib import MRMLAdapter
+
+        grid = MRMLAdapter.gridFromVolume(volumeNode)
+        labels = self.labelsByPhase(volumeNode, segmentationNode)
+        repairs = {}
+        for number, phase in enumerate(labels):
+            progress(number / len(labels), f"repairing phase {phase}")
+            repairs[phase] = repair_labels(labels[phase], grid, radius_voxels=radius)
+        for phase, repaired in repairs.items():
+            self._writeLabels(volumeNode, segmentationNode, phase, repaired.labels)
+        return repairs
+
+    def check(self, volumeNode: object, segmentationNode: object, ed: int, es: int) -> list:
+        """Return the findings of the consensus protocol on the ED and ES labels.
+
+        :raises LabelError: ED or ES has no labels.
+        """
+        from LVMLib.annotation import Protocol, check_labels
+
+        from LVMTransferLib import MRMLAdapter
+
+        labels = self.labelsByPhase(volumeNode, segmentationNode)
+        edLabels, esLabels = self._labelsAt(labels, ed), self._labelsAt(labels, es)
+        return check_labels(edLabels, esLabels, MRMLAdapter.gridFromVolume(volumeNode), Protocol.default())
+
+    def exportCase(
+        self,
+        volumeNode: object,
+        segmentationNode: object,
+        *,
+        cohortPath: Path,
+        pairsPath: Path,
+        reader: str,
+        ed: int,
+        es: int,
+        spacing: float = 1.0,
+        progress: Progress = silent,
+    ) -> object:
+        """Store the labels in the cohort under the reader's name and write the image-mask pair.
+
+        A volume that did not come from this cohort becomes a new case of it, without patient identity.
+
+        :param spacing: isotropic voxel size of the pair, mm.
+        :return: the `Pair`.
+        :raises LVMError: ED or ES has no labels, or the disk cannot be written.
+        """
+        from LVMLib.cohort import Cohort, export_case
+
+        from LVMTransferLib import MRMLAdapter
+
+        labels = self.labelsByPhase(volumeNode, segmentationNode)
+        chosen = {phase: self._labelsAt(labels, phase) for phase in sorted({ed, es})}
+        cohort = Cohort.open_or_create(cohortPath, site=SITE_OF_NEW_COHORT)
+        if volumeNode.GetAttribute(COHORT_ATTRIBUTE) == str(cohortPath):
+            case = cohort.case(volumeNode.GetAttribute(CASE_ATTRIBUTE))
+        else:
+            sequence = MRMLAdapter.sequenceFromScene(volumeNode)
+            case = cohort.add_case(sequence, source="3D Slicer scene", progress=part(progress, 0.0, 0.5))
+            self._rememberCase(volumeNode, cohortPath, case.id)
+        case.set_phases(ed=ed, es=es)
+        for phase, mask in chosen.items():
+            case.write_labels(reader, phase, mask)
+        return export_case(case, pairsPath, reader=reader, spacing_mm=spacing, progress=part(progress, 0.5, 1.0))
+
+    def browserOf(self, volumeNode: object) -> object:
+        """Return the sequence browser that shows the phases of a 4D CT, or None.
+
+        The panel asks this before the packages of the library are installed, so the adapter is not used.
+        """
+        return slicer.modules.sequences.logic().GetFirstBrowserNodeForProxyNode(volumeNode)
+
+    def showPhase(self, volumeNode: object, phase: int) -> None:
+        """Show a phase of a 4D CT; a volume that is no sequence has only one."""
+        browserNode = self.browserOf(volumeNode)
+        if browserNode is not None:
+            from LVMTransferLib import MRMLAdapter
+
+            MRMLAdapter.selectPhase(browserNode, phase)
+
+    def _writeLabels(self, volumeNode: object, segmentationNode: object, phase: int, labels: object) -> None:
+        from LVMTransferLib import MRMLAdapter
+
+        grid = MRMLAdapter.gridFromVolume(volumeNode)
+        browserNode = self.browserOf(volumeNode)
+        sequenceNode = browserNode.GetSequenceNode(segmentationNode) if browserNode is not None else None
+        if sequenceNode is None or browserNode.GetSelectedItemNumber() == phase:
+            MRMLAdapter.updateSegmentationFromLabels(segmentationNode, labels, grid)
+        if sequenceNode is not None:
+            value = browserNode.GetMasterSequenceNode().GetNthIndexValue(phase)
+            MRMLAdapter.updateSegmentationFromLabels(sequenceNode.GetDataNodeAtValue(value), labels, grid)
+
+    @staticmethod
+    def _rememberCase(volumeNode: object, cohortPath: Path, caseId: str) -> None:
+        volumeNode.SetAttribute(COHORT_ATTRIBUTE, str(cohortPath))
+        volumeNode.SetAttribute(CASE_ATTRIBUTE, caseId)
+
+    @staticmethod
+    def _labelsAt(labels: dict, phase: int) -> object:
+        if phase not in labels:
+            raise LVMError(
+                f"phase {phase}",
+                expected="LV blood pool and LV myocardium",
+                found="labels only at phases " + ", ".join(str(t) for t in sorted(labels)),
+                remedy="Choose labelled phases for ED and ES in step 3, or segment this phase.",
+            )
+        return labels[phase]

@@ -1,0 +1,139 @@
+"""Start the stand-in desktop and load scripted modules into it, as Slicer's module factory does."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = {"LVMTransfer": ROOT / "LVMTransfer", "LVMThickness": ROOT / "LVMThickness"}
+
+_desktop: Desktop | None = None
+
+
+def start_desktop() -> Desktop:
+    """Return the one stand-in desktop of this process."""
+    global _desktop  # noqa: PLW0603  (Qt and the scene are singletons of the process)
+    if _desktop is None:
+        _desktop = Desktop()
+    return _desktop
+
+
+class Desktop:
+    """Slicer's application object, its Python modules and the loaded scripted modules."""
+
+    def __init__(self) -> None:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        for folder in MODULES.values():
+            if str(folder) not in sys.path:
+                sys.path.append(str(folder))
+        import slicer
+        from LVMTransferLib.HeadlessCore import startHeadlessCore
+
+        startHeadlessCore()
+        from . import application, mrml_widgets, proxy, qt_modules, widgets  # noqa: F401  (Qt after the scene)
+
+        self.messages: list[str] = []
+        self._widgets: dict[str, object] = {}
+        self.application = application.Application(slicer.app)
+        slicer.app = proxy.wrap(self.application)
+        self._install_modules(qt_modules)
+        self.main_window = self._main_window()
+        widgets.CtkMessageBox.answer = self._answer
+        slicer.app.layoutManager()
+
+    def _install_modules(self, qt_modules: types.ModuleType) -> None:
+        import slicer
+        import slicer.util
+        import vtk
+
+        sys.modules["qt"], sys.modules["ctk"] = qt_modules.QtModule("qt"), qt_modules.CtkModule("ctk")
+        from . import parameter_node, scripted
+
+        provided = {
+            "ScriptedLoadableModule": {
+                name: getattr(scripted, name) for name in vars(scripted) if name.startswith("Scripted")
+            },
+            "parameterNodeWrapper": {
+                "parameterNodeWrapper": parameter_node.parameterNodeWrapper,
+                "WithinRange": parameter_node.WithinRange,
+            },
+            "i18n": {"tr": lambda text: text, "translate": lambda context, text: text},
+            "packaging": {"pip_ensure": lambda *a, **k: None, "load_requirements": _load_requirements},
+        }
+        for name, members in provided.items():
+            module = types.ModuleType(f"slicer.{name}")
+            module.__dict__.update(members)
+            sys.modules[f"slicer.{name}"] = module
+            setattr(slicer, name, module)
+        slicer.qMRMLWidget = qt_modules.constructible("qMRMLWidget", "slicer")
+        vtk.VTK_OBJECT = getattr(vtk, "VTK_OBJECT", 21)
+
+    @staticmethod
+    def _main_window() -> object:
+        from PySide6 import QtWidgets
+
+        window = QtWidgets.QMainWindow()
+        window.setObjectName("qSlicerMainWindow")
+        return window
+
+    def _answer(self, box: object) -> int:
+        from PySide6 import QtWidgets
+
+        self.messages.append(box.text())
+        logging.info("message box: %s", box.text())
+        return QtWidgets.QMessageBox.StandardButton.Ok
+
+    def load_module(self, name: str) -> object:
+        """Import a module, construct its class and register it in ``slicer.modules``; return the class's parent."""
+        import slicer
+
+        from . import application, proxy
+
+        if hasattr(slicer.modules, name.lower()):
+            return getattr(slicer.modules, name.lower())
+        python = importlib.import_module(name)
+        parent = proxy.wrap(application.ModuleParent(name, str(MODULES[name] / f"{name}.py")))
+        setattr(slicer.modules, name.lower(), parent)
+        getattr(python, name)(parent)
+        for dependency in parent.dependencies:
+            if dependency in MODULES:
+                self.load_module(dependency)
+            elif not hasattr(slicer.modules, dependency.lower()):
+                raise RuntimeError(f"{name} depends on {dependency}, which is not loaded")
+        return parent
+
+    def open_module(self, name: str) -> object:
+        """Return the module's widget, set up and entered."""
+        from . import scripted
+
+        self.load_module(name)
+        if name not in self._widgets:
+            self._widgets[name] = getattr(sys.modules[name], f"{name}Widget")(scripted.new_panel_parent())
+            self._widgets[name].setup()
+        self._widgets[name].enter()
+        return self._widgets[name]
+
+    def process_events(self) -> None:
+        """Let Qt deliver what is waiting."""
+        self.application.processEvents()
+
+    @contextlib.contextmanager
+    def expected_messages(self) -> Iterator[list[str]]:
+        """Yield the list that receives the message boxes shown meanwhile."""
+        shown = len(self.messages)
+        received: list[str] = []
+        yield received
+        received.extend(self.messages[shown:])
+        del self.messages[shown:]
+
+
+def _load_requirements(path: str) -> list[str]:
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
