@@ -81,6 +81,8 @@ class RawFrames:
                 stream = self._open()
                 stream.seek(self._offset + t * self._bytes)
                 read = _read_into(stream, memoryview(volume).cast("B"))
+                if t == len(self) - 1 and self._compressed:
+                    stream.read(1)  # reaches the stream's end, where gzip compares its checksum
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 self._close()
                 raise self._truncated(f"a damaged compressed stream ({error})") from error
