@@ -89,11 +89,8 @@ def _resampled(epi, endo, spacing, base, step):
     if np.linalg.det(rotation) < 0:
         rotation[:, 0] *= -1
     origin = np.zeros(3) if base is None else base.origin
-    inside = np.argwhere(epi <= spacing.max())[:, ::-1] * spacing
-    if base is not None:
-        inside = inside[base.height(inside) <= 2 * spacing.max()]
-    local = (inside - origin) @ rotation
-    low, high = local.min(axis=0), local.max(axis=0)
+    frame = (origin, rotation, np.eye(3) if base is None else base.axes, np.zeros(1) if base is None else base.lid)
+    low, high = _extent(epi, spacing, frame, base is not None)
     first = np.floor(low / step - 0.5).astype(int) - MARGIN
     last = np.ceil(high / step - 0.5).astype(int) + MARGIN
     # Layers stand at (index + 1/2) steps, so that the plane of the base lies between two of them.
@@ -109,6 +106,28 @@ def _resampled(epi, endo, spacing, base, step):
         for volume in (epi, endo)
     ]
     return Field(fields[0], fields[1], steps, top, rotation, start)
+
+
+@numba.njit(**_CACHE)
+def _extent(epi, spacing, frame, cut):
+    """Lowest and highest coordinates (3,), mm, about ``origin``, of the heart below the base."""
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    origin, rotation, axes, lid = frame
+    reach = spacing.max()
+    for k in range(epi.shape[0]):
+        for j in range(epi.shape[1]):
+            for i in range(epi.shape[2]):
+                if epi[k, j, i] > reach:
+                    continue
+                x, y, z = i * spacing[0] - origin[0], j * spacing[1] - origin[1], k * spacing[2] - origin[2]
+                c = x * rotation[0, 2] + y * rotation[1, 2] + z * rotation[2, 2]
+                if cut and c - lid_height(x, y, z, axes[0], axes[1], lid) > 2 * reach:
+                    continue
+                a = x * rotation[0, 0] + y * rotation[1, 0] + z * rotation[2, 0]
+                b = x * rotation[0, 1] + y * rotation[1, 1] + z * rotation[2, 1]
+                low[0], low[1], low[2] = min(low[0], a), min(low[1], b), min(low[2], c)
+                high[0], high[1], high[2] = max(high[0], a), max(high[1], b), max(high[2], c)
+    return low, high
 
 
 @numba.njit(**_CACHE)
@@ -135,7 +154,7 @@ def _fold(volume, top):
     return out
 
 
-@numba.njit(inline="always")
+@numba.njit(**_CACHE)
 def _cubic(t):
     """Catmull-Rom weights of the four samples about a point at fraction t."""
     return (

@@ -8,23 +8,20 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from scipy import ndimage
 
 from ..errors import ThicknessError
 from ..grid import LVM, Grid
 from ..progress import Progress, silent
 from . import laplace, streamlines, surfaces
 from .base import plane_base
+from .flags import epicardium, flag
 from .frame import Field, make_field
-from .mesh import extract_surface
 from .model import Streamlines, ThicknessResult
 from .prepare import Prepared, prepare
 
 # Seeds of one batch: fixed, so that no result depends on the number of threads.
 BATCH = 2048
 STEP_VOXELS = 0.75
-# Thinner than this part of a step, the wall is open.
-OPEN_STEPS = 0.35
 
 
 def measure_thickness(
@@ -131,8 +128,9 @@ def measure_thickness_from_sdf(
     local = None
     if base_plane is not None:
         local = plane_base(*base_plane).moved(grid.directions.T, -grid.directions.T @ grid.affine[:3, 3])
+    findings = {"base": "closed" if local is None else "given"}
     prepared = Prepared(
-        labels, np.zeros(labels.shape, bool), grid.spacing, grid.affine, np.eye(4), local, {"base": "given"}
+        labels, np.zeros(labels.shape, bool), grid.spacing, grid.affine, np.eye(4), local, np.empty((0, 3)), findings
     )
     field = make_field(epi, endo, grid.spacing, local)
     clock.stop("grid")
@@ -164,21 +162,21 @@ def _measure(field: Field, prepared: Prepared, shape, *, method, threads, progre
     solution = laplace.solve(stencil, method=method, start=_first_guess(field, stencil))
     clock.stop("solve")
     progress(0.5, "Following the flow")
-    gradient, known = streamlines.gradient_volume(stencil, solution.potential, field.top)
+    gradient = streamlines.gradient_volume(stencil, solution.potential, field.top)
     clock.stop("gradient")
-    seeds, triangles = _epicardium(field)
+    seeds, triangles = epicardium(field, prepared)
     clock.stop("mesh")
-    flow = _Flow(field, gradient, known, threads)
+    flow = _Flow(field, gradient, threads)
     points, offsets, lengths, reasons = flow.trace(seeds, field.endo, up=False)
     clock.stop("trace")
-    reasons = _flag(field, prepared, shape, (points, offsets), reasons)
+    reasons = flag(field, prepared, shape, (points, offsets), reasons)
     invalid = reasons > 0
     thickness = np.where(invalid, np.nan, lengths)
-    lines = _lines(points, offsets, invalid)
     rotation, translation = _to_ras(field, prepared)
     if np.linalg.det(rotation) < 0:
         triangles = triangles[:, ::-1].copy()
-    lines = Streamlines((lines.points @ rotation.T + translation).astype(np.float32), lines.offsets)
+    points, offsets = _lines(points, offsets, invalid)
+    lines = Streamlines(streamlines.moved(points, rotation, translation), offsets)
     clock.stop("result")
     info = {
         **prepared.findings,
@@ -201,26 +199,11 @@ def _first_guess(field, stencil):
     return inner / (inner + outer)
 
 
-def _epicardium(field):
-    """Vertices (local mm) and triangles of the outer surface of the wall."""
-    points, triangles = extract_surface(field.epi, field.spacing, field.top)
-    depth = _at(field.endo, field.spacing, points)
-    # Where the blood pool itself is the outer surface there is no wall to measure.
-    keep = depth > -0.5 * field.spacing.mean()
-    number = np.cumsum(keep) - 1
-    kept = triangles[keep[triangles].all(axis=1)]
-    return points[keep], number[kept].astype(np.int32)
-
-
-def _at(volume, spacing, points):
-    return ndimage.map_coordinates(volume, (points / spacing).T[::-1], order=1, mode="nearest")
-
-
 class _Flow:
     """The flow through one wall; follows it for any seeds, in batches, on threads."""
 
-    def __init__(self, field: Field, gradient, known, threads) -> None:
-        self._field, self._gradient, self._known = field, gradient, known
+    def __init__(self, field: Field, gradient, threads) -> None:
+        self._field, self._gradient = field, gradient
         self._threads = threads or os.cpu_count() or 1
 
     def trace(self, seeds, distance, *, up: bool):
@@ -233,7 +216,7 @@ class _Flow:
             offsets = np.empty(len(part) + 1, np.int64)
             spacing = self._field.spacing
             lengths, reasons = streamlines.trace(
-                self._gradient, self._known, distance, spacing, part, -step if up else step, limit, points, offsets
+                self._gradient, distance, spacing, part, -step if up else step, limit, points, offsets
             )
             return points[: offsets[-1]].copy(), offsets, lengths, reasons
 
@@ -253,55 +236,14 @@ class _Flow:
         )
 
 
-def _flag(field, prepared, shape, lines, reasons):
-    """Say why a vertex has no thickness that one may believe."""
-    points, offsets = lines
-    seeds = points[offsets[:-1]]
-    reasons = reasons.copy()
-    step = float(field.spacing.mean())
-    open_here = _at(field.endo, field.spacing, seeds) < OPEN_STEPS * step
-    reasons[open_here & (reasons == 0)] = 4
-    if open_here.any():
-        from scipy.spatial import cKDTree
-
-        near = cKDTree(seeds[open_here]).query(seeds, distance_upper_bound=2.5 * step)[0] < np.inf
-        reasons[near & (reasons == 0)] = 5
-    if prepared.filled.any():
-        wide = ndimage.binary_dilation(prepared.filled, np.ones((3, 3, 3)))
-        index = np.rint(field.to_input(points) / prepared.spacing).astype(int)
-        index = np.clip(index, 0, np.array(wide.shape[::-1]) - 1)
-        hit = wide[index[:, 2], index[:, 1], index[:, 0]]
-        crossed = np.logical_or.reduceat(hit, offsets[:-1]) if len(seeds) else np.zeros(0, bool)
-        reasons[crossed & (reasons == 0)] = 6
-    border = _at_border(field, prepared, shape, seeds)
-    reasons[border & (reasons == 0)] = 7
-    return reasons
-
-
-def _at_border(field, prepared, shape, seeds):
-    """Vertices where the image ends and not the wall; the side on which the base lies does not count."""
-    index = field.to_input(seeds) / prepared.spacing
-    index = index @ prepared.to_source[:3, :3].T + prepared.to_source[:3, 3]
-    hit = np.zeros(len(seeds), bool)
-    normal = None if prepared.base is None else np.abs(prepared.to_source[:3, :3] @ prepared.base.axes[2])
-    for axis, size in enumerate(shape[::-1]):
-        if normal is not None and normal[axis] > 0.9:
-            continue
-        hit |= (index[:, axis] < 0.5) | (index[:, axis] > size - 1.5)
-    return hit
-
-
 def _lines(points, offsets, invalid):
     """Drop all but the first point of the lines of invalid vertices."""
     if not invalid.any():
-        return Streamlines(points, offsets)
+        return points, offsets
     counts = np.diff(offsets)
-    line = np.repeat(np.arange(counts.size), counts)
-    first = np.zeros(len(points), bool)
-    first[offsets[:-1]] = True
-    keep = first | ~invalid[line]
-    counts = np.where(invalid, 1, counts)
-    return Streamlines(points[keep], np.concatenate([[0], np.cumsum(counts)]))
+    keep = np.repeat(~invalid, counts)
+    keep[offsets[:-1]] = True
+    return points[keep], np.concatenate([[0], np.cumsum(np.where(invalid, 1, counts))])
 
 
 def _to_ras(field, prepared):

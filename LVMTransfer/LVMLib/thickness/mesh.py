@@ -149,7 +149,7 @@ def _triangles(distance, ids):
     return triangles[:count].copy()
 
 
-@numba.njit(inline="always")
+@numba.njit(**_CACHE)
 def _ring(ids, k, j, i, axis, quad):
     """The four cells about an edge of the grid, counter-clockwise about +axis."""
     if axis == 0:

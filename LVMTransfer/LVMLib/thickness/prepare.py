@@ -33,6 +33,8 @@ class Prepared:
         Index ``(i, j, k)`` of ``labels`` to the index of the caller's array.
     base : Base or None
         In the frame ``index * spacing``.
+    opening : ndarray (N, 3)
+        Faces of the blood pool that form the opening of the ventricle, mm, ``index * spacing``.
     findings : dict
         What was found: components, holes, filled voxels, and whether the base was given or found.
     """
@@ -43,6 +45,7 @@ class Prepared:
     affine: np.ndarray
     to_source: np.ndarray
     base: Base | None
+    opening: np.ndarray
     findings: dict
 
 
@@ -68,23 +71,25 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane, margin: int) -> 
     spacing = grid.spacing
     rotation, translation = grid.directions, grid.affine[:3, 3]
     if base_plane is None:
-        base, holes = find_base(cropped, spacing)
+        base, opening, holes = find_base(cropped, spacing)
         findings.update(base="closed" if base is None else "found", wall_openings=holes)
     else:
         base = plane_base(*base_plane).moved(rotation.T, -rotation.T @ translation)
-        holes = find_base(cropped, spacing)[1]
+        _, opening, holes = find_base(cropped, spacing)
         findings.update(base="given", wall_openings=holes)
     turn = _turn(base, cropped.shape)
     cropped, filled = _permuted(cropped, turn), _permuted(filled, turn)
     grid = Grid(cropped.shape, grid.affine @ turn)
     if base is not None:
         local = grid.directions.T @ rotation
-        base = base.moved(local, grid.directions.T @ (translation - grid.affine[:3, 3]))
+        offset = grid.directions.T @ (translation - grid.affine[:3, 3])
+        base, opening = base.moved(local, offset), opening @ local.T + offset
         _require_hit(cropped, grid.spacing, base)
     labels_out, filled, pad = _recrop(cropped, filled, grid.spacing, base, margin)
     if base is not None:
         base = base.moved(np.eye(3), -pad[:3, 3] * grid.spacing)
-    return Prepared(labels_out, filled, grid.spacing, grid.affine @ pad, shift @ turn @ pad, base, findings)
+    opening = opening - pad[:3, 3] * grid.spacing
+    return Prepared(labels_out, filled, grid.spacing, grid.affine @ pad, shift @ turn @ pad, base, opening, findings)
 
 
 def _checked(labels, affine):

@@ -13,19 +13,19 @@ from .laplace import EPI, Stencil
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
 # Why a line has no thickness; 0 means that it has one.
 OK, LEFT_GRID, NO_GRADIENT, TOO_LONG = 0, 1, 2, 3
+# A line has landed when it is this near to the surface, mm.
+LANDING_MM = 1e-5
 # A line is given up when it is this long, mm: four times the thickest wall that is known in hypertrophy.
 MAX_LENGTH_MM = 120.0
 
 
-def gradient_volume(stencil: Stencil, potential: np.ndarray, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return ∇u on the wall nodes, continued three voxels outside, and where it is known.
+def gradient_volume(stencil: Stencil, potential: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """Return ∇u on the wall nodes, continued three voxels outside.
 
     Returns
     -------
-    gradient : ndarray (Z, Y, X, 3) float32
-        Along x, y, z, 1/mm.
-    known : ndarray (Z, Y, X) uint8
-        0 unknown, 1 wall node, 2 to 4 the pass in which it was continued.
+    ndarray (Z, Y, X, 3) float32
+        Along x, y, z, 1/mm; zero where it is not known.
     """
     gradient = np.zeros((*stencil.index.shape, 3), np.float32)
     known = np.zeros(stencil.index.shape, np.uint8)
@@ -35,7 +35,7 @@ def gradient_volume(stencil: Stencil, potential: np.ndarray, top: np.ndarray) ->
     for level in (2, 3, 4):
         front = _continue_outside(gradient, known, front, top, level)
     _mirror(gradient, known, top)
-    return gradient, known
+    return gradient
 
 
 @numba.njit(**_CACHE)
@@ -120,7 +120,7 @@ def _extrapolate(gradient, known, k, j, i, level):
         gradient[k, j, i, 0], gradient[k, j, i, 1], gradient[k, j, i, 2] = gx / total, gy / total, gz / total
 
 
-@numba.njit(inline="always")
+@numba.njit(**_CACHE)
 def _sample(volume, fx, fy, fz):
     """Trilinear value of a scalar volume at a fractional index inside the array."""
     i, j, k = int(fx), int(fy), int(fz)
@@ -132,17 +132,17 @@ def _sample(volume, fx, fy, fz):
     return low * (1 - z) + high * z
 
 
-@numba.njit(inline="always")
+@numba.njit(**_CACHE)
 def _inside(shape, fx, fy, fz, margin):
     inside = margin <= fx < shape[2] - 1 - margin and margin <= fy < shape[1] - 1 - margin
     return inside and margin <= fz < shape[0] - 1 - margin
 
 
 @numba.njit(**_CACHE)
-def _direction(gradient, known, spacing, x, y, z):
+def _direction(gradient, spacing, x, y, z):
     """Unit vector down the potential at (x, y, z) mm, and whether there is one."""
     fx, fy, fz = x / spacing[0], y / spacing[1], z / spacing[2]
-    if not _inside(known.shape, fx, fy, fz, 0):
+    if not _inside(gradient.shape, fx, fy, fz, 0):
         return 0.0, 0.0, 0.0, LEFT_GRID
     i, j, k = int(fx), int(fy), int(fz)
     ax, ay, az = fx - i, fy - j, fz - k
@@ -153,11 +153,9 @@ def _direction(gradient, known, spacing, x, y, z):
             wyz = wz * (ay if dj else 1 - ay)
             for di in range(2):
                 w = wyz * (ax if di else 1 - ax)
-                if known[k + dk, j + dj, i + di]:
-                    g = gradient[k + dk, j + dj, i + di]
-                    gx += w * g[0]
-                    gy += w * g[1]
-                    gz += w * g[2]
+                gx += w * gradient[k + dk, j + dj, i + di, 0]
+                gy += w * gradient[k + dk, j + dj, i + di, 1]
+                gz += w * gradient[k + dk, j + dj, i + di, 2]
     norm = math.sqrt(gx * gx + gy * gy + gz * gz)
     if norm < 1e-7:
         return 0.0, 0.0, 0.0, NO_GRADIENT
@@ -165,19 +163,19 @@ def _direction(gradient, known, spacing, x, y, z):
 
 
 @numba.njit(**_CACHE)
-def _rk4(gradient, known, spacing, x, y, z, step):
+def _rk4(gradient, spacing, x, y, z, step):
     """One step of the classical Runge-Kutta method of the fourth order; negative steps climb."""
-    ax, ay, az, bad = _direction(gradient, known, spacing, x, y, z)
+    ax, ay, az, bad = _direction(gradient, spacing, x, y, z)
     if bad:
         return x, y, z, bad
     h = 0.5 * step
-    bx, by, bz, bad = _direction(gradient, known, spacing, x + h * ax, y + h * ay, z + h * az)
+    bx, by, bz, bad = _direction(gradient, spacing, x + h * ax, y + h * ay, z + h * az)
     if bad:
         return x, y, z, bad
-    cx, cy, cz, bad = _direction(gradient, known, spacing, x + h * bx, y + h * by, z + h * bz)
+    cx, cy, cz, bad = _direction(gradient, spacing, x + h * bx, y + h * by, z + h * bz)
     if bad:
         return x, y, z, bad
-    dx, dy, dz, bad = _direction(gradient, known, spacing, x + step * cx, y + step * cy, z + step * cz)
+    dx, dy, dz, bad = _direction(gradient, spacing, x + step * cx, y + step * cy, z + step * cz)
     s = step / 6
     return (
         x + s * (ax + 2 * bx + 2 * cx + dx),
@@ -188,12 +186,13 @@ def _rk4(gradient, known, spacing, x, y, z, step):
 
 
 @numba.njit(**_CACHE)
-def trace(gradient, known, distance, spacing, seeds, step, max_steps, points, offsets):
+def trace(gradient, distance, spacing, seeds, step, max_steps, points, offsets):
     """Follow the flow from every seed until ``distance`` falls to zero; land on that surface exactly.
 
     Parameters
     ----------
-    gradient, known : from `gradient_volume`
+    gradient : ndarray (Z, Y, X, 3) float32
+        From `gradient_volume`; zero where it is not known.
     distance : ndarray (Z, Y, X) float32
         Signed distance to the goal, mm, positive on the way.
     spacing : ndarray (3,)
@@ -227,13 +226,13 @@ def trace(gradient, known, distance, spacing, seeds, step, max_steps, points, of
         for _ in range(max_steps):
             if landed:
                 break
-            nx, ny, nz, reason = _rk4(gradient, known, spacing, x, y, z, step)
-            if reason or not _inside(known.shape, nx / spacing[0], ny / spacing[1], nz / spacing[2], 0):
+            nx, ny, nz, reason = _rk4(gradient, spacing, x, y, z, step)
+            if reason or not _inside(distance.shape, nx / spacing[0], ny / spacing[1], nz / spacing[2], 0):
                 reason = max(reason, LEFT_GRID)
                 break
             after = _sample(distance, nx / spacing[0], ny / spacing[1], nz / spacing[2])
             if after <= 0:
-                nx, ny, nz = _land(gradient, known, distance, spacing, x, y, z, step, value, after)
+                nx, ny, nz = _land(gradient, distance, spacing, x, y, z, step, value, after)
                 landed = True
             length += math.sqrt((nx - x) ** 2 + (ny - y) ** 2 + (nz - z) ** 2)
             x, y, z, value = nx, ny, nz, after
@@ -248,18 +247,30 @@ def trace(gradient, known, distance, spacing, seeds, step, max_steps, points, of
 
 
 @numba.njit(**_CACHE)
-def _land(gradient, known, distance, spacing, x, y, z, step, before, after):
+def _land(gradient, distance, spacing, x, y, z, step, before, after):
     """The point on the step from (x, y, z) at which ``distance`` vanishes, by the Illinois secant."""
     low, high, f_low, f_high = 0.0, 1.0, before, after
     px, py, pz = x, y, z
     for _ in range(6):
         t = (low * f_high - high * f_low) / (f_high - f_low) if f_high != f_low else 0.5 * (low + high)
-        px, py, pz, _bad = _rk4(gradient, known, spacing, x, y, z, t * step)
+        px, py, pz, _bad = _rk4(gradient, spacing, x, y, z, t * step)
         value = _sample(distance, px / spacing[0], py / spacing[1], pz / spacing[2])
-        if abs(value) < 1e-6:
+        if abs(value) < LANDING_MM:
             break
         if value > 0:
             low, f_low, f_high = t, value, 0.5 * f_high
         else:
             high, f_high, f_low = t, value, 0.5 * f_low
     return px, py, pz
+
+
+@numba.njit(**_CACHE)
+def moved(points, rotation, translation):
+    """Return points (N, 3) float64 as ``rotation p + translation`` in float32."""
+    out = np.empty(points.shape, np.float32)
+    for row in range(points.shape[0]):
+        x, y, z = points[row, 0], points[row, 1], points[row, 2]
+        for axis in range(3):
+            value = rotation[axis, 0] * x + rotation[axis, 1] * y + rotation[axis, 2] * z
+            out[row, axis] = value + translation[axis]
+    return out

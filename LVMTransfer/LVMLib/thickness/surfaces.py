@@ -63,7 +63,7 @@ def mirrored_masks(labels, spacing, origin, axes, lid, depth):
     return epi, endo
 
 
-@numba.njit(inline="always")
+@numba.njit(**_CACHE)
 def lid_height(x, y, z, e1, e2, lid):
     """Height of the base above its plane, mm, in the direction of the point (x, y, z) from the base's origin."""
     if lid.size == 1:
@@ -162,7 +162,7 @@ def _distance(blurred, spacing, sigma):
     return out
 
 
-@numba.njit(inline="always")
+@numba.njit(**_CACHE)
 def _inverse_edge(value, sigma, band):
     """Distance at which a plane's blurred occupancy has this value: σ√2 erf⁻¹(1 − 2 value), clamped to the band.
 
