@@ -289,7 +289,7 @@ def test_the_case_holds_scanner_facts_and_no_patient_identity(tmp_path):
     folder = tmp_path / "Musterfrau_Erika_4711"
     volumes = heart_volumes(2)
     write_series(folder, volumes, percents=[0, 50], orientation=AXIAL)
-    case = Cohort.create(tmp_path / "cohort", site="Site 2").add_case(read_image(folder))
+    case = Cohort.create(tmp_path / "cohort", site="Site 2").add_case(read_image(folder), source=folder.name)
     assert case.id == "case-001"
     assert np.array_equal(phases_of(case.image()), volumes)
     scanner = json.loads((case.folder / "case.json").read_text())["scanner"]

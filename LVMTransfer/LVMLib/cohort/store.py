@@ -119,8 +119,8 @@ class Cohort:
         case_id : str, optional
             Name of the case; None = ``case-001`` and so on. Never the patient's name or number.
         source : str, optional
-            What kind of source this is, such as the phantom's seed; None = the format. It is stored: no file or folder
-            name of a patient belongs here.
+            How a phantom was made. Of anything else only the format is stored, because file and folder names often
+            hold the patient's name.
         ed, es : int, optional
             Phase indices, where they are known.
         progress : Progress
@@ -176,7 +176,8 @@ def _case_manifest(
     kind = str(info.get("format", "unknown"))
     # Only named fields pass: whatever else a source knows, a patient's name among it, stays behind.
     scanner = Scanner.model_validate({name: info[name] for name in Scanner.model_fields if name in info})
-    provenance = Provenance(source=source or kind, format=kind, phantom=bool(info.get("phantom", False)))
+    phantom = bool(info.get("phantom", False))
+    provenance = Provenance(source=source if phantom and source else kind, format=kind, phantom=phantom)
     return CaseManifest(
         id=case_id,
         shape=sequence.grid.shape,
