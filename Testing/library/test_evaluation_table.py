@@ -40,7 +40,7 @@ def pairs(tmp_path_factory):
 
 
 def fake_predictor(pairs):
-    """Return a predictor that knows the truth: ``good`` shrinks nothing, ``poor`` erodes the wall, ``none`` finds nothing."""
+    """Return a predictor that knows the truth: ``poor`` takes it from the wall's outside, ``none`` finds nothing."""
     truths = {str(pair.folder): pair.read_mask() for pair in pairs}
 
     def predict(sequence, bundle, *, phases, device=None, progress=None):

@@ -37,8 +37,8 @@ def metric_section(table: EvaluationTable) -> str:
     )
     return (
         f"<h2>Before and after, {len(table.cases)} {table.data}</h2>"
-        "<p>Mean ± standard deviation over cases. ↑ more is better, ↓ less is better. Green: better, and the whole 95 % "
-        "confidence interval (paired bootstrap over cases) is on that side; red: worse.</p>"
+        "<p>Mean ± standard deviation over cases. ↑ more is better, ↓ less is better. Green: better, and the whole "
+        "95 % confidence interval (paired bootstrap over cases) is on that side; red: worse.</p>"
         f"{_table([escape(cell) for cell in header], rows)}"
         f"{_charts([(chart, f'Mean Dice of each of the {table.data}; a line joins the models on one case.')])}"
     )
@@ -180,8 +180,8 @@ def provenance_section(facts: Mapping[str, object]) -> str:
         items.append(f"<dt>{escape(str(key).replace('_', ' '))}</dt><dd>{shown}</dd>")
     return (
         f"<h2>Where these numbers come from</h2><dl>{''.join(items)}</dl>"
-        '<p class="note">Dice: overlap, 1 is perfect. HD95: 95th percentile of the distance between the surfaces. ASSD: '
-        "mean distance between the surfaces. LVM: left-ventricular myocardium, 1.05 g/ml. The same rows stand in "
+        '<p class="note">Dice: overlap, 1 is perfect. HD95: 95th percentile of the distance between the surfaces. '
+        "ASSD: mean distance between the surfaces. LVM: left-ventricular myocardium, 1.05 g/ml. The same rows stand in "
         "<code>evaluation.csv</code> and <code>evaluation.json</code> beside this page.</p>"
     )
 
