@@ -1,7 +1,7 @@
 """Slicer's core without its desktop: what the `slicer-core` wheel leaves to the application.
 
-`startHeadlessCore()` gives ``slicer.mrmlScene``, ``slicer.modules.<name>.logic()`` and a minimal ``slicer.app``, so that
-``slicer.util``, segmentations, markups, sequences and off-screen views work in a batch job, the demo and the tests.
+`startHeadlessCore()` gives ``slicer.mrmlScene``, ``slicer.modules.<name>.logic()`` and a minimal ``slicer.app``, so
+that ``slicer.util``, segmentations, markups, sequences and off-screen views work in a batch job, the demo and the tests.
 Inside the desktop application it does nothing.
 """
 
@@ -68,7 +68,9 @@ class HeadlessApplication:
     def __init__(self, scene: object, applicationLogic: object, modules: HeadlessModules) -> None:
         self._scene, self._applicationLogic = scene, applicationLogic
         self._moduleManager = HeadlessModuleManager(modules)
-        self.temporaryPath = tempfile.gettempdir()
+        self._temporary = tempfile.TemporaryDirectory(prefix="LVM-")
+        self.temporaryPath = self._temporary.name
+        self._dataIO = _connectDataIO(scene, applicationLogic, self.temporaryPath)
         self.commandOptions = None
 
     def applicationLogic(self) -> object:
@@ -172,8 +174,18 @@ def _applicationLogic(scene: object, home: str) -> object:
     return logic
 
 
+def _connectDataIO(scene: object, applicationLogic: object, folder: str) -> tuple:
+    """Give the scene what it needs to open scene bundles (.mrb); return the logics, which the caller keeps alive."""
+    import slicer
+
+    remoteIO, dataIO = slicer.vtkMRMLRemoteIOLogic(), slicer.vtkDataIOManagerLogic()
+    remoteIO.GetCacheManager().SetRemoteCacheDirectory(folder)
+    applicationLogic.SetMRMLSceneDataIO(scene, remoteIO, dataIO)
+    return remoteIO, dataIO
+
+
 def _register(logic: object, name: str, scene: object, applicationLogic: object, share: str) -> None:
-    """Give a module logic its application logic, share folder and scene; several look for files when they get the scene."""
+    """Give a module logic its application logic, share folder and scene, in this order: some read files at the end."""
     logic.SetMRMLApplicationLogic(applicationLogic)
     if hasattr(logic, "SetModuleShareDirectory"):
         logic.SetModuleShareDirectory(share)

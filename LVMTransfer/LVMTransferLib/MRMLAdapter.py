@@ -1,7 +1,7 @@
 """Where the library's arrays meet the MRML scene: the one door between both.
 
-Library side: arrays ``(Z, Y, X)``, :class:`LVMLib.grid.Grid` in RAS mm, labels 0/1/2. Scene side: MRML nodes. All places
-are in world RAS: a linear parent transform of a node is applied, a deforming one is refused with the remedy.
+Library side: arrays ``(Z, Y, X)``, :class:`LVMLib.grid.Grid` in RAS mm, labels 0/1/2. Scene side: MRML nodes. All
+places are in world RAS: a linear parent transform of a node is applied, a deforming one is refused with the remedy.
 """
 
 from __future__ import annotations

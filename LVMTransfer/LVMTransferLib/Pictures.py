@@ -18,6 +18,7 @@ from LVMLib.files import atomic_file
 from vtk.util import numpy_support
 
 from .HeadlessCore import chooseSoftwareRendering
+from .PictureText import LEGEND_WIDTH, addCaption, addLegends, shownLegends
 
 _SLICE_MANAGERS = (
     "vtkMRMLModelSliceDisplayableManager",
@@ -25,7 +26,6 @@ _SLICE_MANAGERS = (
     "vtkMRMLMarkupsDisplayableManager",
     "vtkMRMLOrientationMarkerDisplayableManager",
     "vtkMRMLRulerDisplayableManager",
-    "vtkMRMLColorLegendDisplayableManager",
 )
 _THREE_D_MANAGERS = (
     "vtkMRMLCameraDisplayableManager",
@@ -35,9 +35,10 @@ _THREE_D_MANAGERS = (
     "vtkMRMLMarkupsDisplayableManager",
     "vtkMRMLOrientationMarkerDisplayableManager",
     "vtkMRMLRulerDisplayableManager",
-    "vtkMRMLColorLegendDisplayableManager",
 )
-_CAPTION_POINTS = 0.042
+_CAPTION_SHIFT = 0.05  # a 3D picture lies so much lower, for the caption: part of its half height
+_VIEW = "LVMPicture"
+_AIR = 1.16  # half height of a 3D picture over that of what it shows
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def renderSlice(
     """
     chooseSoftwareRendering()
     with _hidden(hide), _sliceView(volumeNode, planeToRAS, fieldOfViewMm, size, ruler) as (window, renderer):
-        _addCaption(renderer, caption, size)
+        addCaption(renderer, caption, size[1])
         picture = _grab(window)
     return _saved(picture, path)
 
@@ -86,7 +87,7 @@ def renderSliceRow(
     path: str | PathLike | None = None,
     **options,
 ) -> np.ndarray:
-    """Draw several slices side by side, for example short axis, two-chamber and three-chamber; see :func:`renderSlice`."""
+    """Draw several slices side by side, for example the short axis and two long axes; see :func:`renderSlice`."""
     row = [renderSlice(volumeNode, view.planeToRAS, caption=view.caption, **options) for view in pictures]
     return joinPictures(row, path=path)
 
@@ -129,8 +130,9 @@ def renderThreeD(
     chooseSoftwareRendering()
     hide = () if show is None else [node for node in _shownInThreeD() if node not in show]
     with _hidden(hide), _threeDView(size, background) as (window, renderer, cameraNode):
-        _frame(renderer, cameraNode, np.asarray(viewFrom, float), np.asarray(viewUp, float), focus, heightMm, size)
-        _addCaption(renderer, caption, size, dark=sum(background) > 1.5)
+        _frame(renderer, cameraNode, (viewFrom, viewUp), (focus, heightMm), size[0] / size[1])
+        addCaption(renderer, caption, size[1], dark=_isLight(background))
+        addLegends(renderer, size[1], dark=_isLight(background))
         picture = _grab(window)
     return _saved(picture, path)
 
@@ -150,7 +152,8 @@ def _sliceView(
     applicationLogic.GetSliceLogics().AddItem(logic)
     with _newNodes():
         logic.SetMRMLScene(slicer.mrmlScene)
-        node = logic.AddSliceNode("LVMPicture")
+        node = _addViewNode("vtkMRMLSliceNode")
+        logic.SetSliceNode(node)
         window, renderer, group = _view(size, slicer.vtkMRMLSliceViewDisplayableManagerFactory, _SLICE_MANAGERS, node)
         renderer.GetActiveCamera().ParallelProjectionOn()
         logic.GetSliceCompositeNode().SetBackgroundVolumeID(volumeNode.GetID())
@@ -194,16 +197,13 @@ def _threeDView(
 ) -> Iterator[tuple[vtk.vtkRenderWindow, vtk.vtkRenderer, slicer.vtkMRMLCameraNode]]:
     """Yield a 3D view with its camera; its nodes are gone afterwards."""
     with _newNodes():
-        node = slicer.vtkMRMLViewNode()
-        node.SetLayoutName("LVMPicture")
-        node.SetName("LVMPicture")
+        node = _addViewNode("vtkMRMLViewNode")
         node.SetBoxVisible(False)
         node.SetAxisLabelsVisible(False)
         node.SetBackgroundColor(*background)
         node.SetBackgroundColor2(*background)
         node.SetUseDepthPeeling(True)
         node.SetRenderMode(slicer.vtkMRMLViewNode.Orthographic)
-        node = slicer.mrmlScene.AddNode(node)
         window, renderer, group = _view(
             size, slicer.vtkMRMLThreeDViewDisplayableManagerFactory, _THREE_D_MANAGERS, node
         )
@@ -212,6 +212,18 @@ def _threeDView(
             yield window, renderer, cameraNode
         finally:
             _close(window, group)
+
+
+def _addViewNode(className: str) -> slicer.vtkMRMLAbstractViewNode:
+    """Return a new view node that the desktop's layout leaves alone, because it has an owner."""
+    owner = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+    node = slicer.mrmlScene.CreateNodeByClass(className)
+    node.UnRegister(None)
+    node.SetName(_VIEW)
+    node.SetLayoutName(_VIEW)
+    node.SetSingletonTag(_VIEW)
+    node.SetAndObserveParentLayoutNodeID(owner.GetID())
+    return slicer.mrmlScene.AddNode(node)
 
 
 def _view(
@@ -245,22 +257,24 @@ def _close(window: vtk.vtkRenderWindow, group: slicer.vtkMRMLDisplayableManagerG
 def _frame(
     renderer: vtk.vtkRenderer,
     cameraNode: slicer.vtkMRMLCameraNode,
-    viewFrom: np.ndarray,
-    viewUp: np.ndarray,
-    focus: Sequence[float] | None,
-    heightMm: float | None,
-    size: tuple[int, int],
+    direction: tuple[Sequence[float], Sequence[float]],
+    wanted: tuple[Sequence[float] | None, float | None],
+    aspect: float,
 ) -> None:
-    """Put the camera so that the heart fills the picture, seen in parallel projection."""
-    bounds = np.array(renderer.ComputeVisiblePropBounds()).reshape(3, 2)
+    """Put the camera so that what is shown fills the picture, seen in parallel projection."""
+    viewFrom, viewUp = (np.asarray(vector, float) for vector in direction)
     viewFrom = viewFrom / np.linalg.norm(viewFrom)
     right = np.cross(viewUp, viewFrom)
     right /= np.linalg.norm(right)
     up = np.cross(viewFrom, right)
-    corners = np.array([[x, y, z] for x in bounds[0] for y in bounds[1] for z in bounds[2]])
-    centre = bounds.mean(axis=1) if focus is None else np.asarray(focus, float)
-    half = np.abs((corners - centre) @ np.column_stack([right, up])).max(axis=0)
-    scale = heightMm / 2 if heightMm else 1.06 * max(half[1], half[0] * size[1] / size[0])
+    axes = np.column_stack([right, up, viewFrom])
+    focus, heightMm = wanted
+    low, high = _extent(renderer, axes)
+    centre = axes @ ((low + high) / 2) if focus is None else np.asarray(focus, float)
+    half = np.maximum(high - centre @ axes, centre @ axes - low)
+    room = 1.0 - (LEGEND_WIDTH if shownLegends() else 0.0)
+    scale = heightMm / 2 if heightMm else _AIR * max(half[1], half[0] / (aspect * room))
+    centre = centre + right * (1.0 - room) * scale * aspect + up * _CAPTION_SHIFT * scale
     cameraNode.SetFocalPoint(*centre)
     cameraNode.SetPosition(*(centre + 500.0 * viewFrom))
     cameraNode.SetViewUp(*up)
@@ -269,20 +283,24 @@ def _frame(
     renderer.ResetCameraClippingRange()
 
 
-def _addCaption(renderer: vtk.vtkRenderer, text: str, size: tuple[int, int], *, dark: bool = False) -> None:
-    if not text:
-        return
-    actor = vtk.vtkTextActor()
-    actor.SetInput(text)
-    style = actor.GetTextProperty()
-    style.SetFontFamilyToArial()
-    style.SetFontSize(max(12, round(_CAPTION_POINTS * size[1])))
-    style.SetColor(*((0.1, 0.1, 0.1) if dark else (1.0, 1.0, 1.0)))
-    style.SetShadow(not dark)
-    style.SetVerticalJustificationToTop()
-    actor.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
-    actor.SetPosition(0.02, 0.98)
-    renderer.AddViewProp(actor)
+def _extent(renderer: vtk.vtkRenderer, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and largest coordinate along ``axes`` (columns) of all surfaces in the view, mm."""
+    extents = []
+    for actor in renderer.GetActors():
+        mesh = actor.GetMapper().GetInput() if actor.GetVisibility() and actor.GetMapper() else None
+        if mesh is None or not mesh.GetNumberOfPoints() or not actor.GetUseBounds():
+            continue
+        points = numpy_support.vtk_to_numpy(mesh.GetPoints().GetData())
+        matrix = slicer.util.arrayFromVTKMatrix(actor.GetMatrix())
+        along = (points @ matrix[:3, :3].T + matrix[:3, 3]) @ axes
+        extents += [along.min(axis=0), along.max(axis=0)]
+    if not extents:
+        return np.full(3, -50.0), np.full(3, 50.0)
+    return np.min(extents, axis=0), np.max(extents, axis=0)
+
+
+def _isLight(color: Sequence[float]) -> bool:
+    return sum(color) > 1.5
 
 
 def _grab(window: vtk.vtkRenderWindow) -> np.ndarray:

@@ -62,14 +62,14 @@ def contourFromNode(node: slicer.vtkMRMLMarkupsClosedCurveNode) -> np.ndarray:
 
 
 def curveFromNode(node: slicer.vtkMRMLMarkupsClosedCurveNode) -> np.ndarray:
-    """Return the smooth curve through the control points as a closed polyline, ``(N, 3)`` world RAS mm, none repeated."""
+    """Return the smooth curve through the control points, ``(N, 3)`` world RAS mm, closed, no point repeated."""
     contourFromNode(node)
     curve = slicer.util.arrayFromMarkupsCurvePoints(node, world=True)
     return curve[:-1] if len(curve) > 1 and np.allclose(curve[0], curve[-1]) else curve
 
 
 def evenlySpaced(points: np.ndarray, count: int) -> np.ndarray:
-    """Return ``count`` points at equal arc length along the closed polyline ``points`` ``(N, 3)``, from its first point."""
+    """Return ``count`` points at equal arc length along the closed polyline ``points`` ``(N, 3)``."""
     closed = np.vstack([points, points[:1]])
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
     at = np.linspace(0.0, length[-1], count, endpoint=False)

@@ -12,7 +12,7 @@ from LVMLib.grid import BLOOD_POOL, LVM, Grid, require_labels
 from LVMLib.terminology import TERMS, label_of_entry
 from vtk.util import numpy_support
 
-from .SceneVolumes import _addProxy, _indexValue, _newSequenceNode, _transformToWorld, browserOf, gridFromVolume
+from .SceneVolumes import addProxy, newSequenceNode, transformToWorld, browserOf, gridFromVolume
 
 # Slicer's own default: smooth enough for a ventricle at 1 mm, and the surface stays within half a voxel.
 SURFACE_SMOOTHING = 0.5
@@ -57,7 +57,7 @@ def updateSegmentationFromLabels(
     labels = require_labels(labels, node.GetName(), allow_empty=True)
     grid.require_match(Grid(labels.shape, grid.affine), node.GetName())
     grid.require_orthogonal(node.GetName())
-    affine = np.linalg.inv(_transformToWorld(node)) @ grid.affine
+    affine = np.linalg.inv(transformToWorld(node)) @ grid.affine
     _fillSegmentation(node.GetSegmentation(), labels, Grid(grid.shape, affine), closedSurface=closedSurface)
 
 
@@ -68,7 +68,7 @@ def labelsFromSegmentation(
     grid: Grid | None = None,
     allowEmpty: bool = False,
 ) -> np.ndarray:
-    """Return the labels ``(Z, Y, X)`` uint8 on the grid of the reference volume; blood pool wins where segments overlap.
+    """Return the labels ``(Z, Y, X)`` uint8 on the reference volume; where segments overlap the blood pool wins.
 
     Segments are found by terminology, never by name or order.
 
@@ -79,7 +79,7 @@ def labelsFromSegmentation(
     """
     grid = grid or gridFromVolume(referenceVolume or _referenceVolume(node))
     labels = np.zeros(grid.shape, np.uint8)
-    toWorld = _transformToWorld(node)
+    toWorld = transformToWorld(node)
     for label in (LVM, BLOOD_POOL):
         mask = _segmentMask(node.GetSegmentation().GetSegment(segmentIdOf(node, label)), toWorld, grid)
         labels[mask] = label
@@ -133,7 +133,7 @@ def segmentationSequence(
             found=f"labels of the phases {sorted(labelsByPhase)}",
             remedy="Choose the 4D CT that the labels belong to.",
         )
-    sequenceNode = _newSequenceNode(f"{name} phases")
+    sequenceNode = newSequenceNode(f"{name} phases")
     template = slicer.vtkMRMLSegmentationNode()
     template.SetName(name)
     empty = np.zeros(grid.shape, np.uint8)
@@ -142,7 +142,7 @@ def segmentationSequence(
         sequenceNode.SetDataNodeAtValue(template, master.GetNthIndexValue(phase))
         segmentation = sequenceNode.GetNthDataNode(phase).GetSegmentation()
         _fillSegmentation(segmentation, labels, grid, closedSurface=phase in labelsByPhase)
-    proxy = _addProxy(sequenceNode, browserNode, name)
+    proxy = addProxy(sequenceNode, browserNode, name)
     browserNode.SetSaveChanges(sequenceNode, True)
     proxy.CreateDefaultDisplayNodes()
     volume = browserNode.GetProxyNode(master)
@@ -179,7 +179,7 @@ def _fillSegmentation(
     representation = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
     segmentation.SetSourceRepresentationName(representation)
     segmentation.SetConversionParameter("Smoothing factor", str(SURFACE_SMOOTHING))
-    image = orientedImage(labels, grid)
+    image = orientedImage(labels, grid) if labels.any() else None
     for label, term in TERMS.items():
         for segmentId in list(segmentation.GetSegmentIDs()):
             if _labelOf(segmentation, segmentId) == label:
@@ -189,16 +189,18 @@ def _fillSegmentation(
         segment.SetColor(*term.color)
         segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), term.entry)
         segment.SetLabelValue(label)
-        segment.AddRepresentation(representation, image)
+        if image is not None:
+            # Slicer crashes when it opens a file with an empty label map (5.12.4): an empty segment has none.
+            segment.AddRepresentation(representation, image)
         segmentation.AddSegment(segment, _SEGMENT_IDS[label])
-    if closedSurface:
+    if closedSurface and image is not None:
         segmentation.CreateRepresentation(slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName())
 
 
 def orientedImage(labels: np.ndarray, grid: Grid) -> slicer.vtkOrientedImageData:
     """Return ``labels`` as a label map at its place, cropped to its content with a margin of one voxel."""
     where = np.argwhere(labels)
-    start, stop = (where.min(0), where.max(0) + 1) if len(where) else (np.zeros(3, int), np.ones(3, int))
+    start, stop = where.min(0), where.max(0) + 1
     start, stop = np.maximum(start - 1, 0), np.minimum(stop + 1, labels.shape)
     cropped = np.ascontiguousarray(labels[tuple(map(slice, start, stop))])
     image = slicer.vtkOrientedImageData()

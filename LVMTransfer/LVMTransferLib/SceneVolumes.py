@@ -11,7 +11,7 @@ from LVMLib.imaging.sequence import CallableFrames, Sequence, to_int16
 from vtk.util import numpy_support
 
 INDEX_NAME, INDEX_UNIT = "R-R", "%"
-# Coronary CT angiography: contrast-filled cavity (300 to 550 HU) grey-white, myocardium (80 to 150 HU) mid-grey, lung black.
+# Coronary CT angiography: cavity with contrast (300 to 550 HU) light, myocardium (80 to 150 HU) mid-grey, lung black.
 WINDOW_HU, LEVEL_HU = 900.0, 250.0
 
 
@@ -31,7 +31,7 @@ def gridFromVolume(volumeNode: slicer.vtkMRMLVolumeNode) -> Grid:
         )
     ijkToRAS = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(ijkToRAS)
-    affine = _transformToWorld(volumeNode) @ slicer.util.arrayFromVTKMatrix(ijkToRAS)
+    affine = transformToWorld(volumeNode) @ slicer.util.arrayFromVTKMatrix(ijkToRAS)
     grid = Grid(image.GetDimensions()[::-1], affine)
     grid.require_orthogonal(volumeNode.GetName())
     return grid
@@ -55,7 +55,7 @@ def volumeToScene(voxels: np.ndarray, grid: Grid, name: str) -> slicer.vtkMRMLSc
     return node
 
 
-def _transformToWorld(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
+def transformToWorld(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
     """Return the linear parent transform of ``node``, (4, 4), or refuse another one."""
     transform = node.GetParentTransformNode()
     if transform is None:
@@ -104,7 +104,7 @@ def _setVoxels(node: slicer.vtkMRMLVolumeNode, voxels: np.ndarray, grid: Grid) -
 
 
 def _shareable(voxels: np.ndarray) -> np.ndarray:
-    """Return contiguous voxels that VTK may write to: a read-only file is mapped copy-on-write, another array copied."""
+    """Return contiguous voxels that VTK may write to; a read-only file is mapped copy-on-write, an array copied."""
     if isinstance(voxels, np.memmap) and not voxels.flags.writeable and voxels.flags.c_contiguous:
         # A view of a memory map keeps the map's own offset, so the place in the file comes from the addresses.
         whole = voxels
@@ -135,7 +135,7 @@ def sequenceToScene(
 
     Voxels are shared with ``sequence``: memory-mapped phases stay on disk until they are shown.
     """
-    sequenceNode = _newSequenceNode(f"{name} phases")
+    sequenceNode = newSequenceNode(f"{name} phases")
     template = slicer.vtkMRMLScalarVolumeNode()
     template.SetName(name)
     for phase, value in enumerate(sequence.rr_percent):
@@ -144,7 +144,7 @@ def sequenceToScene(
     browserNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", f"{name} browser")
     browserNode.SetAndObserveMasterSequenceNodeID(sequenceNode.GetID())
     browserNode.SetIndexDisplayFormat("%.0f")
-    proxy = _addProxy(sequenceNode, browserNode, name)
+    proxy = addProxy(sequenceNode, browserNode, name)
     _showAsAngiography(proxy)
     return proxy, sequenceNode, browserNode
 
@@ -184,7 +184,7 @@ def browserOf(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLSequenceBrowserNode | N
     return logic.GetFirstBrowserNodeForProxyNode(node)
 
 
-def _newSequenceNode(name: str) -> slicer.vtkMRMLSequenceNode:
+def newSequenceNode(name: str) -> slicer.vtkMRMLSequenceNode:
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
     node.SetIndexType(slicer.vtkMRMLSequenceNode.NumericIndex)
     node.SetIndexName(INDEX_NAME)
@@ -196,7 +196,7 @@ def _indexValue(rrPercent: float) -> str:
     return f"{rrPercent:.6g}"
 
 
-def _addProxy(
+def addProxy(
     sequenceNode: slicer.vtkMRMLSequenceNode, browserNode: slicer.vtkMRMLSequenceBrowserNode, name: str
 ) -> slicer.vtkMRMLNode:
     logic = slicer.modules.sequences.logic()
@@ -229,7 +229,7 @@ def _volumesBehind(node: slicer.vtkMRMLNode) -> tuple[list, tuple[float, ...], n
             found="no volume" if not volumes else volumes[0].GetNodeTagName(),
             remedy="Choose the volume, sequence or sequence browser that holds the CT.",
         )
-    return volumes, rrPercent, np.eye(4) if proxy is None else _transformToWorld(proxy)
+    return volumes, rrPercent, np.eye(4) if proxy is None else transformToWorld(proxy)
 
 
 def _rrPercent(sequenceNode: slicer.vtkMRMLSequenceNode) -> tuple[float, ...]:

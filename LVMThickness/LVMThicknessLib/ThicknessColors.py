@@ -1,0 +1,44 @@
+"""Colours and legend of wall thickness: perceptually uniform, in mm, grey where there is no value."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+
+COLOR_NODE_NAME = "LV wall thickness colors"
+NAN_COLOR = (0.6, 0.6, 0.6)
+# Nine stops of viridis (van der Walt and Smith 2015, CC0): lightness rises evenly, safe for colour-blind readers.
+_STOPS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
+
+
+def thicknessColors() -> slicer.vtkMRMLColorTableNode:
+    """Return the colour table of the scene, made at the first call."""
+    node = slicer.mrmlScene.GetFirstNode(COLOR_NODE_NAME, "vtkMRMLColorTableNode")
+    if node is None:
+        node = slicer.vtkMRMLColorTableNode()
+        node.SetName(COLOR_NODE_NAME)
+        node.SetTypeToUser()
+        node.SetNumberOfColors(256)
+        for index, color in enumerate(_colors(256)):
+            node.SetColor(index, f"{index}", *color, 1.0)
+        node = slicer.mrmlScene.AddNode(node)
+    node.GetLookupTable().SetNanColor(*NAN_COLOR, 1.0)
+    return node
+
+
+def addLegend(displayNode: slicer.vtkMRMLDisplayNode, title: str) -> slicer.vtkMRMLColorLegendDisplayNode:
+    """Show the colour legend of a model with a title; return its node."""
+    logic = slicer.vtkSlicerColorLogic
+    legend = logic.GetColorLegendDisplayNode(displayNode) or logic.AddDefaultColorLegendDisplayNode(displayNode)
+    legend.SetTitleText(title)
+    legend.SetLabelFormat("%.0f" if "mm" in title else "%.1f")
+    legend.SetNumberOfLabels(5)
+    legend.SetMaxNumberOfColors(256)
+    legend.SetVisibility(True)
+    return legend
+
+
+def _colors(count: int) -> np.ndarray:
+    stops = np.array([[int(text[n : n + 2], 16) / 255 for n in (1, 3, 5)] for text in _STOPS])
+    at = np.linspace(0, len(stops) - 1, count)
+    return np.column_stack([np.interp(at, np.arange(len(stops)), stops[:, channel]) for channel in range(3)])
