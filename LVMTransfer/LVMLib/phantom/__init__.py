@@ -1,7 +1,8 @@
 """Phantom: synthetic 4D contrast CT of a beating heart with labels, for training and for tests."""
 
 from .case import generate_case, heart_grid, render_background, render_phase
-from .cohort import TRUTH, PhantomFrames, case_sequence, case_subject, generate_cohort
+from .cohort import TRUTH, PhantomFrames, case_sequence, case_subject, generate_cohort, write_nifti, write_seq_nrrd
+from .dicom import write_dicom_series
 from .sites import SITE_1, SITE_2, SITES, SiteProfile
 from .subject import Subject, sample_subject
 
@@ -21,4 +22,7 @@ __all__ = [
     "render_background",
     "render_phase",
     "sample_subject",
+    "write_dicom_series",
+    "write_nifti",
+    "write_seq_nrrd",
 ]

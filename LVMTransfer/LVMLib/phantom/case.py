@@ -134,11 +134,12 @@ def render_phase(
     heights = grid.affine[2, 2] * np.arange(grid.shape[0])
     pieces = slabs(scan, heights, subject.seed) if scanner else [(slice(0, grid.shape[0]), np.zeros(3), 0.0)]
     for rows, shift, error in pieces:
-        _render_slab(subject, phase_fraction + error, grid, rows, shift, hu[rows], labels[rows])
+        _render_slab(subject, phase_fraction + error, grid, rows=rows, shift=shift, hu=hu[rows], labels=labels[rows])
         if scanner and scan.temporal_blur > 0.02:
             other = background[rows].copy()
             part = phase_fraction + error + scan.temporal_blur
-            _render_slab(subject, part, grid, rows, shift, other, np.zeros_like(labels[rows]))
+            nothing = np.zeros_like(labels[rows])
+            _render_slab(subject, part, grid, rows=rows, shift=shift, hu=other, labels=nothing)
             hu[rows] = 0.65 * hu[rows] + 0.35 * other
     if not scanner:
         return np.rint(hu).astype(np.int16), labels
@@ -147,7 +148,7 @@ def render_phase(
 
 
 def _render_slab(
-    subject: Subject, phase: float, grid: Grid, rows: slice, shift: np.ndarray, hu: np.ndarray, labels: np.ndarray
+    subject: Subject, phase: float, grid: Grid, *, rows: slice, shift: np.ndarray, hu: np.ndarray, labels: np.ndarray
 ) -> None:
     anatomy = anatomy_of(subject)
     level = contraction(subject, phase)

@@ -71,11 +71,11 @@ def chambers_at(subject: Subject, v: Ventricle, level: float, size: float) -> Ch
     valve = np.array([v.outflow_x, v.outflow_y, v.outflow_z])
     root = np.array([v.normal_x, v.normal_y, v.normal_z])
     _left_atrium(builder, subject, v, level, unit)
-    _aorta(builder, subject, v, valve, root, unit)
-    trunk = _right_ventricle(builder, subject, v, level, unit, size)
+    _aorta(builder, subject, v, valve=valve, root=root, unit=unit)
+    trunk = _right_ventricle(builder, subject, v, level=level, unit=unit, size=size)
     _pulmonary(builder, subject, trunk)
     _right_atrium(builder, subject, v, level, unit)
-    _coronaries(builder, subject, v, valve, root, unit, size)
+    _coronaries(builder, subject, v, valve=valve, root=root, unit=unit, size=size)
     return builder.build()
 
 
@@ -91,7 +91,7 @@ def _left_atrium(builder: _Builder, subject: Subject, v: Ventricle, level: float
     builder.tube(
         LEFT_ATRIUM, [mouth + [0, 0, 6.0], mouth, neck], [v.mitral_radius, v.mitral_radius, 1.15 * v.mitral_radius]
     )
-    for side, up, back in ((1, 1, -10), (1, -1, -16), (-1, 1, -14), (-1, -1, -20)):
+    for side, up, back in ((1, 1, -8), (1, -1, -15), (-1, 1, -13), (-1, -1, -19)):
         start = builder.away(centre, (16.0 * k * side, 0.6 * back, (10.0 * up + jitter[4]) * k))
         stop = builder.away(start, ((34.0 + 3 * jitter[22]) * side, 1.1 * back, 7.0 * up + 4.0 * jitter[5]))
         far = builder.away(stop, (30.0 * side, back, 22.0 * up))
@@ -102,7 +102,9 @@ def _left_atrium(builder: _Builder, subject: Subject, v: Ventricle, level: float
     builder.tube(LEFT_ATRIUM, [ear, middle, tip], [9.0 * k, 7.0 * k, 4.5 * k])
 
 
-def _aorta(builder: _Builder, subject: Subject, v: Ventricle, valve: np.ndarray, root: np.ndarray, unit: float) -> None:
+def _aorta(
+    builder: _Builder, subject: Subject, v: Ventricle, *, valve: np.ndarray, root: np.ndarray, unit: float
+) -> None:
     k, jitter = subject.other.aorta * (0.5 + 0.5 * unit), subject.other.jitter
     sinus = valve + root * 9.0
     builder.tube(AORTA, [valve + root * 3.0, sinus], [v.outflow_radius * 0.85, 15.0 * k])
@@ -125,7 +127,7 @@ def _aorta(builder: _Builder, subject: Subject, v: Ventricle, valve: np.ndarray,
 
 
 def _right_ventricle(
-    builder: _Builder, subject: Subject, v: Ventricle, level: float, unit: float, size: float
+    builder: _Builder, subject: Subject, v: Ventricle, *, level: float, unit: float, size: float
 ) -> np.ndarray:
     """Add the right ventricle and its outflow; return the centre of the pulmonary valve."""
     jitter, k = subject.other.jitter, subject.other.right_ventricle * unit
@@ -184,7 +186,14 @@ def _right_atrium(builder: _Builder, subject: Subject, v: Ventricle, level: floa
 
 
 def _coronaries(
-    builder: _Builder, subject: Subject, v: Ventricle, valve: np.ndarray, root: np.ndarray, unit: float, size: float
+    builder: _Builder,
+    subject: Subject,
+    v: Ventricle,
+    *,
+    valve: np.ndarray,
+    root: np.ndarray,
+    unit: float,
+    size: float,
 ) -> None:
     q, lift = size / 33.0, v.base
     jitter = subject.other.jitter

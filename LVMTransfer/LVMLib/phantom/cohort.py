@@ -10,7 +10,7 @@ import numpy as np
 from ..cohort import Cohort
 from ..errors import CohortError
 from ..grid import Grid
-from ..imaging import CallableFrames, Sequence
+from ..imaging import CallableFrames, Sequence, write_sequence_nifti, write_sequence_nrrd
 from ..progress import Progress, part, silent
 from .case import heart_grid, render_background, render_phase
 from .sites import SITES, SiteProfile
@@ -61,14 +61,22 @@ class PhantomFrames:
         return np.frombuffer(zlib.decompress(self._labels[t]), np.uint8).reshape(self.grid.shape)
 
 
-def case_sequence(
-    subject: Subject, *, grid: Grid | None = None, phases: int = 20
-) -> tuple[Sequence, PhantomFrames]:
+def case_sequence(subject: Subject, *, grid: Grid | None = None, phases: int = 20) -> tuple[Sequence, PhantomFrames]:
     """Return a subject's 4D CT as a lazy `Sequence`, and the frames, which hold the labels."""
     grid = grid or heart_grid(subject)
     frames = PhantomFrames(subject, grid, phases)
     info = {"phantom": True, "format": "phantom", "manufacturer": "LVM phantom", "model": subject.site}
     return Sequence(grid, CallableFrames(phases, frames.frame), (), info, f"phantom {subject.site}"), frames
+
+
+def write_nifti(path: str | os.PathLike, sequence: Sequence) -> None:
+    """Write a sequence as 4D NIfTI, phase by phase; errors as `imaging.write_sequence_nifti`."""
+    write_sequence_nifti(path, sequence, sequence.grid, phases=len(sequence))
+
+
+def write_seq_nrrd(path: str | os.PathLike, sequence: Sequence) -> None:
+    """Write a sequence as ``.seq.nrrd``, phase by phase; errors as `imaging.write_sequence_nrrd`."""
+    write_sequence_nrrd(path, sequence, sequence.grid, phases=len(sequence), rr_percent=sequence.rr_percent)
 
 
 def generate_cohort(

@@ -1,5 +1,8 @@
 """The heart's HU and labels, voxel by voxel: one numba kernel composites every body over the background."""
 
+# ruff: noqa: PLR0917
+# Kernels take coordinates and distances as positional scalars: numba has no keyword-only arguments.
+
 from __future__ import annotations
 
 import math
@@ -10,6 +13,7 @@ from numba import njit
 
 from .chambers import (
     AORTA,
+    BRANCH,
     CORONARY,
     DESCENDING,
     INFERIOR_CAVA,
@@ -20,12 +24,11 @@ from .chambers import (
     RIGHT_ATRIUM,
     RIGHT_VENTRICLE,
     SINUS,
-    VEIN,
-    BRANCH,
     SUPERIOR_CAVA,
+    VEIN,
 )
 from .shapes import FAR, ellipsoid, occupancy, smooth_min, smoothstep, tapered
-from .ventricle import leaflets, left_ventricle, mitral_surface, papillary, trabeculae
+from .ventricle import aortic_leaflets, leaflets, left_ventricle, mitral_surface, papillary, trabeculae
 
 
 class Tissue(NamedTuple):
@@ -57,10 +60,11 @@ class Tissue(NamedTuple):
 @njit(cache=True, inline="always")
 def _swirl(x: float, y: float, z: float, s: float) -> float:
     """Return a smooth pattern of about unit amplitude, streaky like unmixed contrast."""
-    a = math.sin(0.11 * x + 1.3 * math.sin(0.07 * y + s) + 0.9 * math.sin(0.09 * z + 1.7 * s))
-    b = math.sin(0.19 * y + 1.6 * math.sin(0.08 * z - s) + 1.1 * math.sin(0.12 * x + 2.9 * s))
-    c = math.sin(0.33 * z + 1.8 * math.sin(0.15 * x + 2.0 * s) + 1.4 * math.sin(0.17 * y + s))
-    return 0.5 * a + 0.45 * b + 0.4 * c * (0.6 + 0.4 * a)
+    a = math.sin(0.11 * x + 1.5 * math.sin(0.07 * y + s) + 1.1 * math.sin(0.09 * z + 1.7 * s))
+    b = math.sin(0.21 * y + 1.8 * math.sin(0.10 * z - s) + 1.5 * a)
+    c = math.sin(0.40 * z + 2.0 * math.sin(0.18 * x + 2.0 * s) + 2.2 * b)
+    e = math.sin(0.75 * x - 0.5 * y + 2.4 * c + 1.2 * a + s)
+    return 0.4 * a + 0.45 * b + 0.4 * c + 0.35 * e * (0.5 + 0.5 * b)
 
 
 @njit(cache=True, inline="always")
@@ -89,15 +93,15 @@ def _distances(x, y, z, chambers, chosen, ellipsoids, tubes, d):
 def _separate(d, v, t, x, y, z, outer, muscle):
     """Keep chambers apart by their walls, nobler structures first."""
     below = z - mitral_surface(v, x, y)
-    d[LEFT_ATRIUM] = max(d[LEFT_ATRIUM], max(below, 2.0 - d[AORTA]))
+    d[LEFT_ATRIUM] = max(d[LEFT_ATRIUM], below, 2.0 - d[AORTA])
     d[DESCENDING] = max(d[DESCENDING], 3.0 - d[LEFT_ATRIUM])
-    d[VEIN] = max(max(d[VEIN], 2.0 - d[DESCENDING]), max(below, 1.5 - muscle))
-    d[BRANCH] = max(max(d[BRANCH], 2.0 - d[AORTA]), max(2.0 - d[LEFT_ATRIUM], 1.5 - d[VEIN]))
+    d[VEIN] = max(d[VEIN], 2.0 - d[DESCENDING], below, 1.5 - muscle)
+    d[BRANCH] = max(d[BRANCH], 2.0 - d[AORTA], 2.0 - d[LEFT_ATRIUM], 1.5 - d[VEIN])
     d[LEFT_ATRIUM] = max(d[LEFT_ATRIUM], 1.5 - muscle)
-    d[PULMONARY] = max(d[PULMONARY], max(2.5 - d[AORTA], 2.0 - d[LEFT_ATRIUM]))
-    d[RIGHT_VENTRICLE] = max(max(d[RIGHT_VENTRICLE], -outer), max(2.5 - d[AORTA], -muscle))
-    d[RIGHT_ATRIUM] = max(max(d[RIGHT_ATRIUM], 2.5 - d[AORTA]), max(2.0 - d[LEFT_ATRIUM], 2.0 - muscle))
-    d[SUPERIOR_CAVA] = max(d[SUPERIOR_CAVA], max(2.0 - d[AORTA], 2.0 - d[LEFT_ATRIUM]))
+    d[PULMONARY] = max(d[PULMONARY], 2.5 - d[AORTA], 2.0 - d[LEFT_ATRIUM])
+    d[RIGHT_VENTRICLE] = max(d[RIGHT_VENTRICLE], -outer, 2.5 - d[AORTA], -muscle)
+    d[RIGHT_ATRIUM] = max(d[RIGHT_ATRIUM], 2.5 - d[AORTA], 2.0 - d[LEFT_ATRIUM], 2.0 - muscle)
+    d[SUPERIOR_CAVA] = max(d[SUPERIOR_CAVA], 2.0 - d[AORTA], 2.0 - d[LEFT_ATRIUM])
     d[SUPERIOR_CAVA] = max(d[SUPERIOR_CAVA], 2.0 - d[PULMONARY])
     d[INFERIOR_CAVA] = max(d[INFERIOR_CAVA], 2.0 - d[LEFT_ATRIUM])
 
@@ -111,7 +115,7 @@ def _covering(d, t, x, y, z, muscle):
     hull = smooth_min(hull, d[LEFT_ATRIUM] - 2.0, g)
     hull = smooth_min(hull, d[AORTA] - 2.0, g)
     hull = smooth_min(hull, d[PULMONARY] - 1.5, g)
-    if hull > 40.0:
+    if hull > 24.0:
         return hull
     side = min(1.0, max(-0.92, (x - 12.0) / 28.0))
     patches = math.sin(0.06 * x + t.seed) * math.sin(0.07 * y + 2.0 * t.seed) * math.sin(0.05 * z + 3.0 * t.seed)
@@ -122,10 +126,10 @@ def _covering(d, t, x, y, z, muscle):
 def _walls(hu, d, t, width):
     """Composite the thin walls of atria, vessels and the right ventricle."""
     thin = min(d[RIGHT_ATRIUM] - 1.8, d[LEFT_ATRIUM] - 1.8)
-    thin = min(thin, min(d[AORTA] - 1.6, d[PULMONARY] - 1.3))
-    thin = min(thin, min(d[VEIN] - 1.0, d[BRANCH] - 1.2))
-    thin = min(thin, min(d[SUPERIOR_CAVA] - 1.2, d[INFERIOR_CAVA] - 1.2))
-    thin = min(thin, min(d[DESCENDING] - 1.6, d[CORONARY] - 0.6))
+    thin = min(thin, d[AORTA] - 1.6, d[PULMONARY] - 1.3)
+    thin = min(thin, d[VEIN] - 1.0, d[BRANCH] - 1.2)
+    thin = min(thin, d[SUPERIOR_CAVA] - 1.2, d[INFERIOR_CAVA] - 1.2)
+    thin = min(thin, d[DESCENDING] - 1.6, d[CORONARY] - 0.6)
     hu = _mix(hu, t.soft, occupancy(thin, width))
     return _mix(hu, t.muscle, occupancy(d[RIGHT_VENTRICLE] - t.right_wall, width))
 
@@ -144,7 +148,7 @@ def _lumens(hu, d, t, x, y, z, width):
         fold = math.sin(0.55 * x + t.seed) + math.sin(0.5 * y - 0.3 * z + 2.0 * t.seed) + math.sin(0.45 * z + 0.2 * x)
         rough = max(0.0, fold - 0.2) * 3.6 * smoothstep(0.0, 30.0, z) * (1.0 - smoothstep(12.0, 28.0, y))
         band = max(abs(0.8 * y + 0.6 * z - 22.0 - t.seed % 6.0), abs(0.6 * y - 0.8 * z + 45.0 - t.seed % 9.0)) - 2.2
-        ventricle = max(max(d[RIGHT_VENTRICLE], d[RIGHT_VENTRICLE] + rough), -band)
+        ventricle = max(d[RIGHT_VENTRICLE], d[RIGHT_VENTRICLE] + rough, -band)
         blood = t.right_ventricle * (1.0 + t.mixing * swirl * 0.7)
         hu = _mix(hu, blood, occupancy(ventricle, width))
     hu = _mix(hu, t.pulmonary, occupancy(d[PULMONARY], width))
@@ -187,7 +191,7 @@ def warped(x, y, z, t):
 
 @njit(cache=True)
 def _choose(x, y, z, half, v, chambers, chosen):
-    """Write the indices of the bodies near a block into ``chosen`` (2, N); return their numbers and whether LV is near."""
+    """Write the indices of the bodies near a block to ``chosen`` (2, N); return counts, and whether the LV is near."""
     ellipsoids, tubes = 0, 0
     for n in range(chambers.ellipsoids.shape[0]):
         b = chambers.ellipsoids[n]
@@ -199,8 +203,9 @@ def _choose(x, y, z, half, v, chambers, chosen):
         if _near(x, y, z, b[9], b[10], b[11], b[12] + half):
             chosen[1, tubes] = n
             tubes += 1
-    reach = 0.5 * v.length + 2.0 * v.wall + 0.45 * v.radius + 34.0 + half
-    return ellipsoids, tubes, _near(x, y, z, 0.0, 0.0, v.base + 0.45 * v.length, reach)
+    reach = 1.15 * v.radius + 2.2 * v.wall + v.lag + 20.0 + half
+    foot = min(v.base + 0.8 * v.length, max(v.base, z))
+    return ellipsoids, tubes, _near(x, y, z, 0.0, 0.0, foot, reach)
 
 
 @njit(cache=True)
@@ -219,8 +224,10 @@ def _voxel(under, x, y, z, v, papillaries, chambers, chosen, count, t, width, d)
     value = _lumens(value, d, t, x, y, z, width)
     if muscle < width or cavity < width:
         value = _left(value, v, t, papillaries, x, y, z, cavity, muscle, angle, level, segment, inner, width)
-    if -12.0 < z - v.base < 30.0:
+    if -20.0 < z - v.base < 30.0:
         value = _mix(value, t.soft + 20.0, 0.8 * occupancy(leaflets(v, x, y, z), width))
+        if v.aortic_opening < 0.3 and cavity < 8.0:
+            value = _mix(value, t.soft + 20.0, 0.7 * occupancy(aortic_leaflets(v, x, y, z), width))
     value = _mix(value, 1100.0, occupancy(d[METAL], width))
     label = 1 if cavity < 0.0 else (2 if muscle < 0.0 else 0)
     return value, label
@@ -241,7 +248,7 @@ def render_heart(matrix, offset, v, papillaries, chambers, t, width, hu, labels)
     hu : ndarray (Z, Y, X) float32
     labels : ndarray (Z, Y, X) uint8
     """
-    side = max(2, min(8, int(round(14.0 / width))))
+    side = max(2, min(8, int(14.0 / width + 0.5)))
     depth, height, breadth = hu.shape
     m, d = matrix, np.empty(MATERIALS)
     half = 0.5 * side * math.sqrt((m * m).sum()) + 1.0 + 2.5 * t.warp

@@ -101,7 +101,7 @@ def ventricle_at(subject: Subject, beat: Beat, phase: float) -> Ventricle:
     )
 
 
-def _shape(
+def _shape(  # noqa: PLR0917
     subject: Subject, level: float, length: float, radius: float, wall: float, start_radius: float, start_wall: float
 ) -> Ventricle:
     """Return the ventricle at a contraction for a trial radius and wall."""
@@ -151,7 +151,7 @@ def _shape(
         normal_z=float(normal[2]),
         outflow_radius=root,
         outflow_length=14.0,
-        outflow_wall=max(2.5, 0.6 * wall),
+        outflow_wall=min(8.0, max(3.0, 0.75 * wall)),
         aortic_opening=0.0,
         trabecular=left.trabecular,
         trabecular_seed=left.trabecular_seed,
@@ -159,7 +159,7 @@ def _shape(
 
 
 def papillary_at(subject: Subject, v: Ventricle) -> np.ndarray:
-    """Return the papillary muscles (anterolateral and posteromedial) as tapered capsules, heart frame, shape (N, 13)."""
+    """Return the papillary muscles (anterolateral, posteromedial) as tapered capsules, heart frame, (N, 13)."""
     first, second, thick, low, high, reach, heads = subject.left.papillary
     size = thick * (v.radius + 6.0) * 0.8
     bodies = []

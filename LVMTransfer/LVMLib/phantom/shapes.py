@@ -12,7 +12,7 @@ FAR = 1e3
 
 @njit(cache=True, inline="always")
 def occupancy(distance: float, width: float) -> float:
-    """Return the filled fraction of a voxel of ``width`` mm whose centre lies ``distance`` mm outside a flat surface."""
+    """Return the filled fraction of a voxel of ``width`` mm with its centre ``distance`` mm outside a flat surface."""
     return min(1.0, max(0.0, 0.5 - distance / width))
 
 
@@ -28,6 +28,13 @@ def smooth_min(a: float, b: float, radius: float) -> float:
     """Return the union of two signed distances with a fillet of ``radius`` mm (quadratic polynomial)."""
     h = max(radius - abs(a - b), 0.0) / radius
     return min(a, b) - 0.25 * h * h * radius
+
+
+@njit(cache=True, inline="always")
+def smooth_max(a: float, b: float, radius: float) -> float:
+    """Return the intersection of two signed distances with a rounded edge of ``radius`` mm."""
+    h = max(radius - abs(a - b), 0.0) / radius
+    return max(a, b) + 0.25 * h * h * radius
 
 
 @njit(cache=True, inline="always")

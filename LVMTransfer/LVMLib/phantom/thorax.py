@@ -1,5 +1,8 @@
 """The trunk around the heart, at rest: chest wall, ribs, sternum, spine, lungs, diaphragm, liver, stomach."""
 
+# ruff: noqa: PLR0917
+# Kernels take coordinates and distances as positional scalars: numba has no keyword-only arguments.
+
 from __future__ import annotations
 
 import math
@@ -30,6 +33,7 @@ class Trunk(NamedTuple):
     fat: float
     soft: float
     seed: float
+    lobe: float  # reach of the left lobe of the liver to the left, mm
     vessel: float  # HU of lung vessels
 
 
@@ -48,8 +52,9 @@ def _diaphragm(b, x: float, y: float) -> float:
     """Return the height of the diaphragm."""
     right = b.right_dome - ((x - 70.0) ** 2 + 1.3 * (y - 55.0) ** 2) / 260.0
     left = b.left_dome - ((x + 62.0) ** 2 + 1.3 * (y - 52.0) ** 2) / 240.0
-    saddle = b.left_dome - 8.0 - 0.002 * (x * x) - 0.006 * (y - 60.0) ** 2
-    return max(max(right, left), saddle)
+    # The heart lies on the central tendon.
+    saddle = b.left_dome - 2.0 - 0.004 * (x - b.heart_x) ** 2 - 0.005 * (y - b.heart_y - 25.0) ** 2
+    return max(right, left, saddle)
 
 
 @njit(cache=True)
@@ -112,7 +117,7 @@ def _spine(b, x: float, y: float, z: float, width: float, value: float) -> float
 def _mediastinum(b, x: float, y: float, z: float) -> float:
     """Return the distance to the tissue that holds heart, spine and great vessels together."""
     spine = _oval(x + 4.0, y - 3.0, 24.0 + 0.3 * b.aorta, 26.0)
-    middle = max(abs(x - 0.3 * b.heart_x) - b.heart_width, max(-y, y - b.heart_y - 5.0))
+    middle = max(abs(x - 0.3 * b.heart_x) - b.heart_width, -y, y - b.heart_y - 5.0)
     top = b.centre_y + b.half_depth
     # Behind the sternum the two lungs nearly meet: the fat narrows to the front and widens again at the bone.
     sheet = 3.0 + 0.28 * max(0.0, top - 18.0 - y) + 0.6 * max(0.0, y - top + 14.0)
@@ -124,7 +129,7 @@ def _mediastinum(b, x: float, y: float, z: float) -> float:
 def _abdomen(b, x: float, y: float, z: float, depth: float, width: float) -> float:
     """Return the HU ``depth`` mm below the diaphragm."""
     value = b.fat
-    lobe = x + 38.0 - 0.25 * (y - 60.0) + 6.0 * math.sin(0.05 * z + b.seed)
+    lobe = x + b.lobe - 0.25 * (y - 60.0) + 6.0 * math.sin(0.05 * z + b.seed)
     liver = max(-lobe, 2.0 - depth)
     value += (b.liver - value) * occupancy(liver, width)
     sx, sy, sz = (x + 66.0) / 42.0, (y - 55.0) / 40.0, (z - b.left_dome + 34.0) / 30.0
@@ -215,5 +220,6 @@ def trunk_of(subject, lowest: float, front: float, left: float) -> Trunk:
         fat=tissue.fat,
         soft=tissue.soft,
         seed=body.seed,
+        lobe=float(rng.uniform(15.0, 75.0)),
         vessel=0.5 * (tissue.pulmonary + tissue.left_atrium),
     )

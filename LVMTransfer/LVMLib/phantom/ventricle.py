@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .shapes import FAR, occupancy, smooth_min, smoothstep, tapered
+from .shapes import FAR, occupancy, smooth_max, smooth_min, smoothstep, tapered
 
 
 class Ventricle(NamedTuple):
@@ -74,7 +74,7 @@ def _segment(v, angle: float, level: float) -> float:
 
 @njit(cache=True)
 def wall_surfaces(v, x: float, y: float, z: float):
-    """Return the signed distances to the (untruncated) endocardium and epicardium, the wall angle, level and segment."""
+    """Return signed distances to the (untruncated) endocardium and epicardium, and wall angle, level and segment."""
     height = z - v.base
     level = height / v.length
     clipped = min(1.0, max(0.0, level))
@@ -94,11 +94,14 @@ def wall_surfaces(v, x: float, y: float, z: float):
     radius = v.radius * shape + v.lag * segment
     middle = v.equator * v.length
     if height <= middle:
-        t = min(2.0, 1.0 - height / middle)
+        t = min(1.3, 1.0 - height / middle)
+        widest = 1.08 * (radius + v.wall * around * (1.0 + v.bulge * segment))
         radius += (v.base_radius * shape - radius) * t * t
         slope = 2.0 * (radius - v.base_radius) * t / middle
         tilt = 1.0 / math.sqrt(1.0 + min(slope * slope, 1.0))
-        return (rho - radius) * tilt, (rho - radius) * tilt - wall, angle, level, segment
+        # Where the base is wider than the cavity, in systole, the outside stays a tapering cylinder.
+        outside = max(radius + 2.5, min(radius + wall, widest))
+        return (rho - radius) * tilt, (rho - outside) * tilt, angle, level, segment
     rise = height - middle
     inner = _superellipse(rho, rise, radius, v.length - middle, v.exponent)
     tip = v.wall * v.apical * (1.0 + v.bulge * segment)
@@ -152,12 +155,16 @@ def left_ventricle(v, x: float, y: float, z: float):
     tract, height = outflow(v, x, y, z)
     # The tract ends at the aortic leaflets, domed towards the ventricle while they are closed.
     dome = (1.0 - v.aortic_opening) * 2.0 * max(0.0, -tract / v.outflow_radius)
-    tube = max(max(tract, -height - v.outflow_length), height + dome)
+    tube = max(tract, -height - v.outflow_length, height + dome)
     cavity = smooth_min(max(inner, below), tube, 3.0)
     # No muscle between the aortic root and the anterior leaflet: the tract's wall lies on the septal and anterior side.
     side = 0.85 * (x - v.outflow_x) + 0.25 * (y - v.outflow_y) - 0.1 * (z - v.outflow_z)
-    sleeve = max(max(tract - v.outflow_wall, -height - v.outflow_length), max(height + 4.0, -side - 3.0))
-    muscle = smooth_min(max(outer, below), sleeve, 4.0)
+    # The muscular septum thins towards the membranous septum under the valve.
+    thick = v.outflow_wall * (0.25 + 0.75 * min(1.0, max(0.0, -height / v.outflow_length)))
+    sleeve = smooth_max(smooth_max(tract - thick, height + 4.0, 5.0), -side - 3.0, 5.0)
+    sleeve = max(sleeve, -height - v.outflow_length)
+    # The basal edge of the muscle is rounded, the cavity's is sharp: it ends at the leaflets.
+    muscle = smooth_min(smooth_max(outer, below, 8.0), sleeve, 4.0)
     return cavity, muscle, outer, angle, level, segment, inner
 
 
@@ -185,6 +192,14 @@ def papillary(x: float, y: float, z: float, bodies) -> float:
 
 
 @njit(cache=True)
+def aortic_leaflets(v, x: float, y: float, z: float) -> float:
+    """Return the signed distance to the closed aortic leaflets, which dome into the ventricle."""
+    tract, height = outflow(v, x, y, z)
+    dome = (1.0 - v.aortic_opening) * 2.0 * max(0.0, -tract / v.outflow_radius)
+    return max(abs(height + dome - 0.8) - 0.4, tract)
+
+
+@njit(cache=True)
 def leaflets(v, x: float, y: float, z: float) -> float:
     """Return the signed distance to the mitral leaflets: a funnel that closes to the mitral surface."""
     dx, dy = x - v.mitral_x, y - v.mitral_y
@@ -200,7 +215,7 @@ def leaflets(v, x: float, y: float, z: float) -> float:
     slope = drop / math.sqrt(drop * drop + (v.mitral_radius - tip) ** 2)
     # Open leaflets are two sheets: the commissures leave gaps.
     gap = abs(dx * 0.6 - dy * 0.8) - 0.9 * r * (1.0 - 0.35 * t)
-    return max(max(abs(r - funnel) * slope - 0.5 * v.leaflet, gap), max(-t, t - 1.0) * drop)
+    return max(abs(r - funnel) * slope - 0.5 * v.leaflet, gap, max(-t, t - 1.0) * drop)
 
 
 @njit(cache=True)
@@ -223,7 +238,7 @@ def volumes(v, step: float):
 
 
 def capsule(start, stop, radius_start: float, radius_stop: float, reach: float = 6.0) -> np.ndarray:
-    """Return the 13 numbers of a tapered capsule for `shapes.tapered`; farther than ``reach`` mm it counts as absent."""
+    """Return the 13 numbers of a capsule for `shapes.tapered`; farther than ``reach`` mm it counts as absent."""
     start, stop = np.asarray(start, float), np.asarray(stop, float)
     squared = max(float(np.sum((stop - start) ** 2)), 1e-6)
     bound = 0.5 * math.sqrt(squared) + max(radius_start, radius_stop) + reach
