@@ -124,7 +124,7 @@ def _coarser(rng: np.random.Generator, hu: Tensor) -> Tensor:
         return _blur(hu, rng.uniform(0.3, 0.9))
     size = hu.shape[1:]
     factor = rng.uniform(1.0, 1.8, 3) if rng.random() < 0.5 else np.array([rng.uniform(1.0, 2.2), 1.0, 1.0])
-    small = [max(4, int(round(n / f))) for n, f in zip(size, factor)]
+    small = [max(4, round(n / f)) for n, f in zip(size, factor)]
     down = F.interpolate(hu[None], size=small, mode="trilinear", align_corners=True)
     return F.interpolate(down, size=size, mode="trilinear", align_corners=True)[0]
 

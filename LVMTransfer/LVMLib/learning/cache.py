@@ -15,6 +15,7 @@ from ..errors import PairError
 from ..files import atomic_folder, write_json
 from ..grid import BLOOD_POOL, LVM, Grid, require_labels
 from ..progress import Progress, silent
+from .workers import Workers
 from .working_grid import labels_to_working, to_working, working_grid
 
 _FORMAT = 1
@@ -83,7 +84,7 @@ class CachedPair:
 def cache_pairs(
     pairs: list[Pair], spacing_mm: float, folder: str | Path, *, progress: Progress = silent
 ) -> list[CachedPair]:
-    """Bring every pair to the working grid, one at a time; what is there already is kept.
+    """Bring every pair to the working grid, a few at a time; what is there already is kept.
 
     Raises
     ------
@@ -91,9 +92,10 @@ def cache_pairs(
         A pair without labelled phase, or whose labels vanish at this spacing.
     """
     cached = []
-    for number, pair in enumerate(pairs):
-        progress(number / len(pairs), f"preparing case {pair.id}")
-        cached.append(cache_pair(pair, spacing_mm, Path(folder)))
+    prepared = Workers().map(lambda pair: cache_pair(pair, spacing_mm, Path(folder)), pairs)
+    for number, case in enumerate(prepared, start=1):
+        progress(number / len(pairs), f"prepared case {case.id}")
+        cached.append(case)
     progress(1.0, "cases prepared")
     return cached
 

@@ -37,7 +37,7 @@ def model_card(manifest: BundleManifest) -> str:
     lines += [
         "## Limits",
         "",
-        "Trained on contrast-enhanced, ECG-gated CT. Check every contour; other scanners, contrast phases and anatomies "
+        "Trained on contrast-enhanced, ECG-gated CT. Check every contour; other scanners, contrast phases and "
         "may need fine-tuning on a few own cases.",
         "",
     ]
@@ -59,8 +59,8 @@ def _origin(number: int, origin: Origin) -> list[str]:
     score = "not measured" if origin.validation_dice is None else f"{origin.validation_dice:.4f}"
     where = "phantom " if origin.phantom else ""
     return [
-        f"{number}. Site {origin.site}: {origin.training_cases} training and {origin.validation_cases} validation {kind}; "
-        f"start: {origin.init}; {origin.epochs} epochs; {where}validation Dice {score}; seed {origin.seed}; "
+        f"{number}. Site {origin.site}: {origin.training_cases} training and {origin.validation_cases} validation "
+        f"{kind}; start: {origin.init}; {origin.epochs} epochs; {where}validation Dice {score}; seed {origin.seed}; "
         f"version {origin.version}, commit {origin.commit}; {origin.finished}",
         "",
         f"       {origin.command}",

@@ -74,14 +74,14 @@ class FinetuneConfig:
     normalisation : str
         ``source`` (the source's) or ``target`` (measured on the training pairs).
     threads : int
-        CPU threads; 0 = torch's default.
+        Crops at a time on a CPU, each on one core; 0 = one per core.
     precision : str
         ``auto`` (bfloat16 where the device is faster with it), ``bf16`` or ``fp32``.
     """
 
     epochs: int = 500
-    steps: int = 30
-    batch: int = 1
+    steps: int = 20
+    batch: int = 2
     crop: tuple[int, int, int] = (80, 80, 80)
     crop_jitter: int = 0
     windows: dict[int, float] = field(default_factory=lambda: {4: 1.0})
@@ -169,7 +169,7 @@ PRESETS: dict[str, dict] = {
     # Batch, crop and steps are not in the paper; 0.9 is taken every ten epochs, since once an epoch would end the
     # learning after sixty of the five hundred.
     "paper": {},
-    "smoke": {**_ROBUST, "epochs": 6, "steps": 20, "windows": {1: 1.0}, "ema": 0.9, "learning_rate": 5e-4},
+    "smoke": {**_ROBUST, "epochs": 6, "steps": 10, "windows": {1: 1.0}, "ema": 0.9, "learning_rate": 5e-4},
     "site1": {
         **_ROBUST,
         "epochs": 2000,

@@ -20,9 +20,10 @@ from .device import choose_device
 from .loss import soft_dice, sparse_dice_loss
 from .normalise import Normalisation
 from .runfolder import RunFolder
-from .samples import Sample, Sampler
+from .samples import Sampler
 from .segment import Model
 from .validate import Validation, validate
+from .workers import Workers
 
 _SMALLEST_SHRINK = 0.45
 
@@ -66,6 +67,7 @@ class TrainingLoop:
     ) -> None:  # fmt: skip
         self.config, self.run_folder, self.context = config, run, context
         self.device = choose_device(config.device, precision=config.precision)
+        self.workers = Workers(config.threads if self.device.name == "cpu" else None)
         self.network = network.to(self.device.name).train()
         self.averaged = copy.deepcopy(self.network).eval() if config.ema else self.network
         self.sampler = Sampler(cases, config, normalisation)
@@ -73,9 +75,9 @@ class TrainingLoop:
         kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
         self.optimiser = kind(self.network.parameters(), lr=1e-4, weight_decay=config.weight_decay)
 
-    def model(self, network: nn.Module | None = None) -> Model:
-        """Return a network, by default the averaged weights, as a predictor."""
-        network = (self.averaged if network is None else network.to(self.device.name)).eval()
+    def model(self) -> Model:
+        """Return the averaged weights as a predictor."""
+        network = self.averaged.eval()
         return Model(network, self.sampler.normalisation, self.config.crop, self.context, self.device)
 
     def restore(self) -> None:
@@ -164,7 +166,6 @@ class TrainingLoop:
                 text = str(error).lower()
                 if not isinstance(error, MemoryError) and "memory" not in text:
                     raise
-                self.optimiser.zero_grad()
                 self.progress.shrink *= 0.8
                 self.run_folder.event("out_of_memory", crop_factor=round(self.progress.shrink, 3))
                 if self.progress.shrink < _SMALLEST_SHRINK:
@@ -177,34 +178,35 @@ class TrainingLoop:
         state, config = self.progress, self.config
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate(elapsed)
-        self.optimiser.zero_grad()
-        total, scores = 0.0, []
-        for item in range(config.batch):
-            loss, dice = self._loss(self.sampler.draw(state.step, item=item, shrink=state.shrink))
-            (loss / config.batch).backward()
-            total += loss.item() / config.batch
-            scores.append(dice)
+        # The crops' gradients are added in their order, whoever is ready first: a resumed run adds them alike.
+        items = list(self.workers.map(self._item, range(config.batch)))
+        total = sum(loss for loss, _, _ in items) / config.batch
         if not math.isfinite(total):
             raise TrainingError(
                 f"{self.run_folder.path}, step {state.step}", expected="a finite loss", found=str(total),
                 remedy="Lower the learning rate, or look for damaged images in the training set.",
             )  # fmt: skip
+        for parameter, *gradients in zip(self.network.parameters(), *(gradients for _, _, gradients in items)):
+            parameter.grad = sum(gradients[1:], gradients[0]) / config.batch
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         self.optimiser.step()
         self._average()
-        return total, torch.tensor(scores).mean(0).tolist()
+        return total, torch.tensor([dice for _, dice, _ in items]).mean(0).tolist()
 
-    def _loss(self, sample: Sample) -> tuple[Tensor, list[float]]:
+    def _item(self, item: int) -> tuple[float, list[float], tuple[Tensor, ...]]:
+        """Return loss, soft Dice per class and gradients of one crop of the step."""
+        sample = self.sampler.draw(self.progress.step, item=item, shrink=self.progress.shrink)
         labels = sample.labels.to(self.device.name)
-        with self.device.autocast():
+        with torch.enable_grad(), self.device.autocast():
             logits = self.network(sample.image.to(self.device.name))
         weight = 1.0 if self.config.loss == "dice_ce" else 0.0
         loss = sparse_dice_loss(logits, labels, sample.labelled_phases, cross_entropy=weight)
+        gradients = torch.autograd.grad(loss, list(self.network.parameters()))
         with torch.no_grad():
             seen = logits[:, :, list(sample.labelled_phases)].float().softmax(1)
             dice = soft_dice(seen, labels)[0].tolist()
-        return loss, dice
+        return loss.item(), dice, gradients
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -217,7 +219,7 @@ class TrainingLoop:
     def _validate(self, cases: list[CachedPair], keep: Callable[[Validation], None]) -> None:
         state = self.progress
         begin = time.monotonic()
-        found = validate(self.model(), cases)
+        found = validate(self.model(), cases, workers=self.workers)
         self.network.train()
         self.run_folder.event(
             "validation", epoch=state.epoch, dice=found.dice, blood_pool=found.blood_pool, lvm=found.lvm,

@@ -15,8 +15,8 @@ AIR_HU = -1024
 class Normalisation:
     """Clip to a window and scale: ``(clip(HU, low, high) - centre) / scale``.
 
-    The default window keeps lung, fat, muscle and contrast apart and lets nothing above dense contrast (calcium, metal,
-    bone) stand out. The centre lies near the myocardium, so that the zero padding of a convolution looks like soft tissue.
+    The default window keeps lung, fat, muscle and contrast apart and lets nothing above dense contrast (calcium,
+    metal, bone) stand out. The centre lies near the myocardium, so that a convolution's zero padding looks like muscle.
 
     Parameters
     ----------

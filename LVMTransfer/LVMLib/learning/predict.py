@@ -160,7 +160,7 @@ def to_native(probability: Tensor, target: Grid, box: tuple[slice, slice, slice]
     inside = (probability[0] < 0.9).nonzero()
     if not len(inside):
         return result
-    # Voxel (i, j, k) of the image is voxel  linear @ (i, j, k) + offset  of the working grid; linear has one entry a row.
+    # Voxel ijk of the image is voxel  linear @ ijk + offset  of the working grid; linear has one entry a row.
     to_target = np.linalg.inv(target.affine) @ grid.affine
     linear, offset = to_target[:3, :3], to_target[:3, 3]
     low, high = inside.amin(0).tolist(), inside.amax(0).tolist()

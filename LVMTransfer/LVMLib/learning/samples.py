@@ -96,7 +96,7 @@ class Sampler:
         jitter = self.config.crop_jitter
         sides = [(n + int(rng.integers(-jitter, jitter + 1) if jitter else 0)) * shrink for n in self.config.crop]
         # Sides that halve twice without remainder, which is also the faster memory layout.
-        return tuple(max(8, int(round(side / 4)) * 4) for side in sides)
+        return tuple(max(8, round(side / 4) * 4) for side in sides)
 
     def _centre(self, rng: np.random.Generator, case: CachedPair, index: int, size) -> np.ndarray:
         shape = np.array(case.grid.shape)

@@ -104,12 +104,13 @@ def finetune(
         Stopped by the person; can be resumed.
     """
     _require_disjoint(train, validation)
-    if config.threads:
-        torch.set_num_threads(config.threads)
     run = RunFolder(run_dir)
     run.start(_facts(train, validation, source, config), resume=resume)
+    threads = torch.get_num_threads()
+    # The workers compute; torch's threads would only spin between them.
+    torch.set_num_threads(1)
     try:
-        return _run(train, validation, source, config, run, progress, resume)
+        return _run(train, validation, source, config, run=run, progress=progress, resume=resume)
     except (LVMCancelled, KeyboardInterrupt) as stop:
         run.event("cancelled")
         run.update(status="cancelled")
@@ -118,10 +119,12 @@ def finetune(
         run.event("failed", message=str(error))
         run.update(status="failed", error=str(error))
         raise
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _run(
-    train: list[Pair], validation: list[Pair], source: Bundle | None, config: FinetuneConfig, run: RunFolder,
+    train: list[Pair], validation: list[Pair], source: Bundle | None, config: FinetuneConfig, *, run: RunFolder,
     progress: Progress, resume: bool,
 ) -> RunResult:  # fmt: skip
     spacing = source.spacing_mm if source else config.spacing_mm
@@ -134,11 +137,11 @@ def _run(
     if resume and run.checkpoint.is_file():
         loop.restore()
     elif source:
-        loop.progress.source_dice = _source_dice(source, loop.model(source.network()), checking)
+        loop.progress.source_dice = _source_dice(source, loop, checking)
         run.event("source", dice=loop.progress.source_dice)
 
     def keep(found: Validation) -> None:
-        manifest = _manifest(train, validation, source, config, loop, found, normalisation)
+        manifest = _manifest(train, validation, source, config, loop=loop, found=found, normalisation=normalisation)
         Bundle.save(run.best, loop.averaged, manifest)
 
     stopped = loop.run(checking, keep, part(progress, 0.05, 1.0))
@@ -207,13 +210,14 @@ def _start(
     return network, normalisation
 
 
-def _source_dice(source: Bundle, model: Model, cases: list[CachedPair]) -> float:
-    own = Model(model.network, source.normalisation, source.manifest.crop, source.manifest.context, model.device)
-    return validate(own, cases).dice
+def _source_dice(source: Bundle, loop: TrainingLoop, cases: list[CachedPair]) -> float:
+    network = source.network().to(loop.device.name)
+    own = Model(network, source.normalisation, source.manifest.crop, source.manifest.context, loop.device)
+    return validate(own, cases, workers=loop.workers).dice
 
 
 def _manifest(
-    train: list[Pair], validation: list[Pair], source: Bundle | None, config: FinetuneConfig, loop: TrainingLoop,
+    train: list[Pair], validation: list[Pair], source: Bundle | None, config: FinetuneConfig, *, loop: TrainingLoop,
     found: Validation, normalisation: Normalisation,
 ) -> BundleManifest:  # fmt: skip
     state = loop.progress

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..grid import BLOOD_POOL, LVM
-from ..progress import Progress, silent
 from .cache import CachedPair
 from .segment import Model, heart_box, keep_one_ventricle, probabilities
+from .workers import Workers
 
 # Of densely labelled cases, end-diastole and about end-systole are enough to choose an epoch.
 _DENSE = 4
@@ -36,12 +36,14 @@ class Validation:
     cases: dict[str, float]
 
 
-def validate(model: Model, cases: list[CachedPair], *, progress: Progress = silent) -> Validation:
+def validate(model: Model, cases: list[CachedPair], *, workers: Workers | None = None) -> Validation:
     """Predict the labelled phases of every case and compare."""
-    scores = {}
-    for number, case in enumerate(cases):
-        progress(number / len(cases), f"validating case {case.id}")
-        scores[case.id] = np.mean([_phase_dice(model, case, row) for row in _rows(case)], axis=0)
+    looks = [(case, row) for case in cases for row in _rows(case)]
+    found = (workers or Workers(None)).map(lambda look: _phase_dice(model, *look), looks)
+    dice: dict[str, list[tuple[float, float]]] = {}
+    for (case, _), score in zip(looks, found):
+        dice.setdefault(case.id, []).append(score)
+    scores = {name: np.mean(values, axis=0) for name, values in dice.items()}
     blood, wall = np.mean(list(scores.values()), axis=0)
     each = {name: float(values.mean()) for name, values in scores.items()}
     return Validation(float((blood + wall) / 2), float(blood), float(wall), each)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import permutations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy import sparse
 
 from ..grid import Grid
-from ..imaging import resample_image, resample_labels
+from ..imaging import resample_labels
 from .normalise import AIR_HU
 
 # DICOM's usual order: i to the patient's left, j to the back, k to the head; columns are RAS directions.
@@ -24,36 +24,70 @@ def working_grid(grid: Grid, spacing_mm: float) -> Grid:
     return _reoriented(grid).isotropic(spacing_mm)
 
 
-def _reoriented(grid: Grid) -> Grid:
+def _axes(grid: Grid) -> list[tuple[int, bool]]:
+    """Return for each working axis i, j, k the grid's axis that runs along it and whether it runs the other way."""
     along = _PATIENT_AXES.T @ grid.directions
     order = max(permutations(range(3)), key=lambda p: sum(abs(along[row, p[row]]) for row in range(3)))
-    size = np.array(grid.shape[::-1])
+    return [(column, bool(along[row, column] < 0)) for row, column in enumerate(order)]
+
+
+def _reoriented(grid: Grid) -> Grid:
+    size = grid.shape[::-1]
     affine = np.eye(4)
     start = np.zeros(3)
-    for row, column in enumerate(order):
-        sign = 1.0 if along[row, column] >= 0 else -1.0
-        affine[:3, row] = sign * grid.affine[:3, column]
-        start[column] = 0 if sign > 0 else size[column] - 1
+    for row, (column, reverse) in enumerate(_axes(grid)):
+        affine[:3, row] = grid.affine[:3, column] * (-1.0 if reverse else 1.0)
+        start[column] = size[column] - 1 if reverse else 0
     affine[:3, 3] = grid.to_ras(start)
-    return Grid(tuple(int(size[column]) for column in order)[::-1], affine)
+    return Grid(tuple(size[column] for column, _ in _axes(grid))[::-1], affine)
+
+
+def _reorient(volume: np.ndarray, grid: Grid) -> np.ndarray:
+    """Return ``volume`` on the reoriented grid, a view."""
+    axes = _axes(grid)
+    moved = volume.transpose([2 - column for column, _ in axes[::-1]])
+    return moved[tuple(slice(None, None, -1 if reverse else 1) for _, reverse in axes[::-1])]
 
 
 def to_working(volume: np.ndarray, grid: Grid, target: Grid) -> np.ndarray:
-    """Resample HU ``(Z, Y, X)`` to a working grid, int16; smoothed first where the target is coarser."""
-    if grid.matches(target):
-        return np.asarray(volume).astype(np.int16)
-    ratio = target.spacing.min() / grid.spacing
-    # Half the voxel size added in quadrature: a target voxel then averages about the voxels that it replaces.
-    sigma = 0.5 * np.sqrt(np.maximum(ratio**2 - 1, 0))[::-1]
-    volume = np.asarray(volume, dtype=np.float32)
-    if (sigma > 0.2).any():
-        volume = gaussian_filter(volume, sigma, mode="nearest", truncate=3.0)
-    resampled = resample_image(volume, grid, target, order=1, fill=AIR_HU)
-    return np.rint(resampled).clip(-32768, 32767).astype(np.int16)
+    """Resample HU ``(Z, Y, X)`` to its working grid, int16; averaged where the target is coarser.
+
+    Parameters
+    ----------
+    volume : ndarray (Z, Y, X)
+        HU on ``grid``.
+    target : Grid
+        A `working_grid` of ``grid``.
+    """
+    volume, grid = _reorient(np.asarray(volume), grid), _reoriented(grid)
+    if not grid.matches(target):
+        volume = volume.astype(np.float32)
+        offset = (np.linalg.inv(grid.affine) @ target.affine)[:3, 3]
+        for axis in range(3):
+            step = target.spacing[2 - axis] / grid.spacing[2 - axis]
+            volume = _resampled_axis(volume, axis, target.shape[axis], step, offset[2 - axis])
+        volume = np.rint(volume).clip(AIR_HU, 32767)
+    return volume.astype(np.int16)
+
+
+def _resampled_axis(volume: np.ndarray, axis: int, count: int, step: float, offset: float) -> np.ndarray:
+    """Resample one axis with a triangle as wide as the coarser of both voxels: linear where the target is finer."""
+    width = max(step, 1.0)
+    size = volume.shape[axis]
+    at = offset + step * np.arange(count)
+    weights = sparse.lil_matrix((count, size), dtype=np.float32)
+    for row, centre in enumerate(at):
+        taps = np.arange(int(np.ceil(centre - width)), int(np.floor(centre + width)) + 1)
+        share = np.maximum(1 - np.abs(taps - centre) / width, 0) + 1e-9
+        for tap, value in zip(taps.clip(0, size - 1), share / share.sum()):
+            weights[row, tap] += value
+    moved = np.moveaxis(volume, axis, 0)
+    result = weights.tocsr() @ np.ascontiguousarray(moved).reshape(size, -1)
+    return np.moveaxis(result.reshape(count, *moved.shape[1:]), 0, axis)
 
 
 def labels_to_working(labels: np.ndarray, grid: Grid, target: Grid) -> np.ndarray:
-    """Resample labels ``(Z, Y, X)`` to a working grid, uint8."""
-    if grid.matches(target):
-        return np.asarray(labels).astype(np.uint8)
+    """Resample labels ``(Z, Y, X)`` to its working grid, uint8."""
+    if _reoriented(grid).matches(target):
+        return np.ascontiguousarray(_reorient(np.asarray(labels), grid)).astype(np.uint8)
     return resample_labels(labels, grid, target)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -84,8 +86,8 @@ class CNN4d(nn.Module):
 
         self.stem = conv(1, widths[0])
         self.encoder = nn.ModuleList(level(width, count) for width, count in zip(widths, blocks))
-        self.down = nn.ModuleList(conv(a, b, 2) for a, b in zip(widths[:-1], widths[1:]))
-        self.up = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in zip(widths[:-1], widths[1:]))
+        self.down = nn.ModuleList(conv(a, b, 2) for a, b in itertools.pairwise(widths))
+        self.up = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in itertools.pairwise(widths))
         self.decoder = nn.ModuleList(level(width, 1) for width in widths[:-1])
         self.head = nn.Conv3d(widths[0], classes, 1)
 

@@ -41,7 +41,7 @@ class _GroupNormReLU(torch.autograd.Function):
     """y = max(0, γ (x − μ) / σ + β) with μ, σ over a group's channels, time and space."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, batch: int, groups: int, epsilon: float) -> Tensor:
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, batch: int, groups: int, epsilon: float) -> Tensor:  # noqa: PLR0917
         rows = _rows(x, batch)
         count = rows.shape[1] * rows.shape[2] // weight.shape[0] * (weight.shape[0] // groups)
         total = _channel_sum(rows, weight.shape[0])
