@@ -100,7 +100,7 @@ def _phase_dataset(
     head.InstitutionName = "Fake Hospital"
     head.StudyDescription, head.ProtocolName = "4D coronary CT angiography", "CorCTA"
     head.KVP, head.ConvolutionKernel, head.AcquisitionNumber = 100, "Bv40", 1
-    head.SeriesDescription = "CorCTA multiphase"
+    head.ContrastBolusAgent, head.SeriesDescription = "Iopromide 370", "CorCTA multiphase"
     head.HeartRate, head.CardiacSynchronizationTechnique = heart_rate, "RETROSPECTIVE"
     head.CardiacRRIntervalSpecified = interval
     if "percentage" in marks:

@@ -13,8 +13,8 @@ from .ventricle import Ventricle, capsule, volumes
 
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Contractions (0 = ED, 1 = ES) at which radius and wall are solved; between them they are interpolated."""
-SOLVER_STEP_MM = 2.5
-SOLVER_ROUNDS = 7
+SOLVER_STEPS_MM = (5.0, 4.0, 4.0, 3.5, 3.0, 2.5, 2.5)
+"""Lattices of the successive rounds: the first rounds need no precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,18 +61,18 @@ def solve_beat(subject: Subject) -> Beat:
     """Return the `Beat` of a subject: EDV, EF and wall as sampled, the same LVM volume at every contraction."""
     left = subject.left
     radius = (left.edv_ml * 1000.0 * left.sphericity / 4.0) ** (1.0 / 3.0)
-    for _ in range(SOLVER_ROUNDS):
+    for step in SOLVER_STEPS_MM:
         v = _shape(subject, 0.0, 2.0 * radius / left.sphericity, radius, left.wall, radius, left.wall)
-        cavity, mass = volumes(v, SOLVER_STEP_MM)
+        cavity, _ = volumes(v, step)
         radius *= (left.edv_ml * 1000.0 / cavity) ** (1.0 / 3.0)
     v = _shape(subject, 0.0, 2.0 * radius / left.sphericity, radius, left.wall, radius, left.wall)
-    cavity, mass = volumes(v, SOLVER_STEP_MM)
+    cavity, mass = volumes(v, SOLVER_STEPS_MM[-1])
     length, start, radii, walls, found = 2.0 * radius / left.sphericity, radius, [radius], [left.wall], [(cavity, mass)]
     wall = left.wall
     for level in LEVELS[1:]:
         target = left.edv_ml * 1000.0 * (1.0 - left.ejection * level)
-        for _ in range(SOLVER_ROUNDS):
-            cavity, muscle = volumes(_shape(subject, level, length, radius, wall, start, left.wall), SOLVER_STEP_MM)
+        for step in SOLVER_STEPS_MM:
+            cavity, muscle = volumes(_shape(subject, level, length, radius, wall, start, left.wall), step)
             radius *= (target / cavity) ** 0.5
             wall *= (mass / muscle) ** 0.8
         radii.append(radius)
