@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from dicom_helpers import (
     AXIAL,
     PATIENT_ID,
@@ -109,6 +110,32 @@ def test_compressed_slices_are_decoded(tmp_path):
     assert np.array_equal(phases_of(read_image(tmp_path)), volumes)
 
 
+def test_lossless_jpeg_that_pydicom_cannot_decode_is_read_with_gdcm(tmp_path):
+    volumes = heart_volumes(1, (4, 16, 16))
+    for k, pixels in enumerate(volumes[0]):
+        writer = sitk.ImageFileWriter()
+        writer.SetImageIO("GDCMImageIO")
+        writer.SetCompressor("JPEG")
+        writer.UseCompressionOn()
+        writer.SetFileName(str(tmp_path / "jpeg"))
+        image = sitk.GetImageFromArray(pixels)
+        writer.Execute(image)
+        dataset = ct_slice(pixels)
+        jpeg = pydicom.dcmread(tmp_path / "jpeg", force=True)
+        dataset.file_meta.TransferSyntaxUID = jpeg.file_meta.TransferSyntaxUID
+        for name in ("BitsStored", "HighBit", "PixelRepresentation", "PixelData"):
+            setattr(dataset, name, jpeg[name].value)
+        dataset["PixelData"].is_undefined_length = True
+        dataset["PixelData"].VR = "OB"
+        dataset.RescaleIntercept = 0
+        dataset.StudyInstanceUID = dataset.SeriesInstanceUID = "1.2.3"
+        dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, k], list(AXIAL)
+        save(dataset, tmp_path / f"{k}.dcm")
+    (tmp_path / "jpeg").unlink()
+    assert str(dataset.file_meta.TransferSyntaxUID) == "1.2.840.10008.1.2.4.70"
+    assert np.array_equal(phases_of(read_image(tmp_path)), volumes)
+
+
 def test_enhanced_multi_frame_ct_is_read(tmp_path):
     volumes = heart_volumes(3)
     path = save(enhanced(volumes, [10, 40, 80]), tmp_path / "multi.dcm")
@@ -153,6 +180,16 @@ def test_a_copy_of_a_file_does_no_harm(tmp_path):
     volumes = heart_volumes(2)
     paths = write_series(tmp_path, volumes, percents=[0, 50])
     (tmp_path / "copy.dcm").write_bytes(paths[0].read_bytes())
+    assert np.array_equal(phases_of(read_image(tmp_path)), volumes)
+
+
+def test_slices_that_share_a_uid_by_an_exporters_mistake_are_all_kept(tmp_path):
+    volumes = heart_volumes(2)
+
+    def same(dataset, t, k):
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{k % 2}"
+
+    write_series(tmp_path, volumes, percents=[0, 50], change=same)
     assert np.array_equal(phases_of(read_image(tmp_path)), volumes)
 
 

@@ -135,10 +135,12 @@ def scan_folder(folder: Path, *, progress: Progress = silent) -> Scan:
             progress(number / len(files), f"reading DICOM headers, {number} of {len(files)} files")
         try:
             for header in _read_file(path, scan.facts):
-                if (header.uid, header.frame) in seen:
+                # Some exporters give one UID to different slices: a copy also agrees in place and time.
+                identity = (header.uid, header.frame, header.series, header.position, *_moment(header))
+                if identity in seen:
                     scan.skipped["copy of a slice"] += 1
                     continue
-                seen.add((header.uid, header.frame))
+                seen.add(identity)
                 scan.slices.append(header)
         except _Skip as reason:
             scan.skipped[str(reason)] += 1
@@ -147,6 +149,10 @@ def scan_folder(folder: Path, *, progress: Progress = silent) -> Scan:
     if not scan.slices:
         raise _nothing(folder, scan.skipped)
     return scan
+
+
+def _moment(header: SliceHeader) -> tuple[float | None, ...]:
+    return header.percent, header.trigger_ms, header.temporal, header.acquisition, header.instance
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -72,9 +72,7 @@ def _hounsfield(stored: np.ndarray, layout: PixelLayout) -> np.ndarray:
 def _compressed(header: SliceHeader) -> np.ndarray:
     """Decode with pydicom's plug-ins, else with SimpleITK's GDCM, which knows JPEG, JPEG-LS, JPEG 2000 and RLE."""
     try:
-        pixels = pydicom.dcmread(header.path).pixel_array
-        pixels = pixels[header.frame] if pixels.ndim == 3 else pixels
-        return _hounsfield(pixels, header.pixels)
+        return _hounsfield(_decoded(header), header.pixels)
     except (NotImplementedError, RuntimeError, AttributeError, ValueError, ImportError) as error:
         reason = error
     import SimpleITK  # half a second to import, and seldom needed
@@ -85,6 +83,15 @@ def _compressed(header: SliceHeader) -> np.ndarray:
         remedy = "Export without compression (Explicit VR Little Endian), or decompress with dcmdjpeg or gdcmconv."
         raise _unreadable(header, f"pixels that cannot be decoded ({reason})", remedy) from error
     return to_int16(volume[header.frame])  # GDCM has applied slope and intercept
+
+
+def _decoded(header: SliceHeader) -> np.ndarray:
+    try:
+        from pydicom.pixels import pixel_array
+    except ImportError:  # pydicom 2 decodes all frames of a file at once
+        pixels = pydicom.dcmread(header.path).pixel_array
+        return pixels[header.frame] if pixels.ndim == 3 else pixels
+    return pixel_array(header.path, index=header.frame)
 
 
 def _unreadable(header: SliceHeader, found: str, remedy: str) -> DicomError:
