@@ -85,9 +85,9 @@ def _phase_dataset(
     series = f"{seed} series {t}" if per_phase_series else f"{seed} series"
     head = Dataset()
     head.SOPClassUID = CTImageStorage
-    head.StudyInstanceUID = generate_uid(entropy_srcs=[seed, "study"])
+    head.StudyInstanceUID = generate_uid(entropy_srcs=[seed, " study"])
     head.SeriesInstanceUID = generate_uid(entropy_srcs=[series])
-    head.FrameOfReferenceUID = generate_uid(entropy_srcs=[seed, "frame"])
+    head.FrameOfReferenceUID = generate_uid(entropy_srcs=[seed, " frame"])
     head.PositionReferenceIndicator = ""
     head.Modality, head.ImageType = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"]
     head.StudyID, head.SeriesNumber = "1", 301 + t if per_phase_series else 301
@@ -116,7 +116,7 @@ def _write_slice(path: Path, head: Dataset, pixels: np.ndarray, grid: Grid, *, k
     flip = np.array([-1.0, -1.0, 1.0])  # RAS to LPS
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[seed, str(k)])
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[seed, f" slice {k}"])
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image = FileDataset(str(path), head, file_meta=meta, preamble=b"\0" * 128)
     image.SOPInstanceUID, image.InstanceNumber = meta.MediaStorageSOPInstanceUID, number
