@@ -99,8 +99,10 @@ def _on_rim(field, prepared, seeds):
         slopes.append(_at(field.epi, field.spacing, seeds + step) - _at(field.epi, field.spacing, seeds - step))
     cosine = slopes[2] / np.maximum(np.linalg.norm(slopes, axis=0), 1e-9)
     deep = prepared.base.height(field.to_input(seeds)) > -RIM_DEPTH_MM
-    # Mirrored at the base, the last layer shows no slope along the axis: it is judged one step below.
-    return rim | (deep & (cosine > RIM_COSINE))
+    rim |= deep & (cosine > RIM_COSINE)
+    if not rim.any():
+        return rim
+    return cKDTree(seeds[rim]).query(seeds, distance_upper_bound=_reach(field))[0] < np.inf
 
 
 def _at_border(field, prepared, shape, seeds):

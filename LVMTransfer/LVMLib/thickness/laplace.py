@@ -5,7 +5,6 @@ Chen, Min and Gibou (2009), doi 10.1007/s10915-009-9299-8, for its order. Unknow
 row is divided by its diagonal: that is Jacobi preconditioning. One node has six neighbours, W E S N B T.
 """
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -22,6 +22,8 @@ from .prepare import Prepared, prepare
 # Seeds of one batch: fixed, so that no result depends on the number of threads.
 BATCH = 2048
 STEP_VOXELS = 0.75
+# Voxels of linear continuation about signed distances that end at the surface.
+PAD = 6
 
 
 def measure_thickness(
@@ -69,8 +71,7 @@ def measure_thickness(
     """
     clock = _Clock()
     progress(0.0, "Checking the mask")
-    margin = math.ceil(3 * surfaces.SIGMA_VOXELS) + 3
-    prepared = prepare(labels, affine, base_plane, margin)
+    prepared = prepare(labels, affine, base_plane)
     clock.stop("prepare")
     progress(0.1, "Finding the surfaces")
     sigma = surfaces.SIGMA_VOXELS * float(np.cbrt(prepared.spacing.prod()))
@@ -103,8 +104,8 @@ def measure_thickness_from_sdf(
     Parameters
     ----------
     epi, endo : ndarray (Z, Y, X)
-        Signed distance to the epicardium and the endocardium, mm, negative inside; five voxels of margin outside the
-        epicardium. With a base plane both are continued beyond it by reflection.
+        Signed distance to the epicardium and the endocardium, mm, negative inside. Beyond the array they
+        are continued linearly, beyond a base plane by reflection.
     affine, base_plane, method, threads, progress
         As in `measure_thickness`; without a base plane the wall is closed.
 
@@ -122,19 +123,28 @@ def measure_thickness_from_sdf(
             found=f"shapes {epi.shape} and {endo.shape}, or NaN",
             remedy="Compute both distances on the image's grid.",
         )
-    labels = np.where(endo < 0, 1, np.where(epi < 0, LVM, 0)).astype(np.uint8)
     grid = Grid(epi.shape, affine)
     grid.require_orthogonal("signed distances")
+    shape = epi.shape
+    epi, endo = (np.pad(sdf, PAD, mode="reflect", reflect_type="odd") for sdf in (epi, endo))
+    grid = Grid(epi.shape, grid.affine @ _shift(-PAD))
+    labels = np.where(endo < 0, 1, np.where(epi < 0, LVM, 0)).astype(np.uint8)
     local = None
     if base_plane is not None:
         local = plane_base(*base_plane).moved(grid.directions.T, -grid.directions.T @ grid.affine[:3, 3])
     findings = {"base": "closed" if local is None else "given"}
     prepared = Prepared(
-        labels, np.zeros(labels.shape, bool), grid.spacing, grid.affine, np.eye(4), local, np.empty((0, 3)), findings
+        labels, np.zeros(labels.shape, bool), grid.spacing, grid.affine, _shift(-PAD), local, np.empty((0, 3)), findings
     )
     field = make_field(epi, endo, grid.spacing, local)
     clock.stop("grid")
-    return _measure(field, prepared, labels.shape, method=method, threads=threads, progress=progress, clock=clock)
+    return _measure(field, prepared, shape, method=method, threads=threads, progress=progress, clock=clock)
+
+
+def _shift(voxels):
+    matrix = np.eye(4)
+    matrix[:3, 3] = voxels
+    return matrix
 
 
 class _Clock:
@@ -266,5 +276,7 @@ def _volume(flow, field, prepared, shape):
     index, local = index[good], local[good]
     total = flow.trace(local, field.endo, up=False)[2] + flow.trace(local, -field.epi, up=True)[2]
     source = np.rint(index @ prepared.to_source[:3, :3].T + prepared.to_source[:3, 3]).astype(int)
+    inside = ((source >= 0) & (source < np.array(shape[::-1]))).all(axis=1)
+    source, total = source[inside], total[inside]
     out[source[:, 2], source[:, 1], source[:, 0]] = total
     return out

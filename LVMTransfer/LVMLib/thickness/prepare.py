@@ -13,6 +13,9 @@ from .base import Base, find_base, plane_base
 
 # A second blood pool of this part of the first one is another ventricle, not a pocket between trabeculae.
 SECOND_POOL = 0.1
+# Voxels about the heart: the solver and the extrapolated field reach no farther than this from the surface; beyond the
+# base the mirrored mask must reach as far as the blur.
+MARGIN, MARGIN_BEYOND = 7, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +52,7 @@ class Prepared:
     findings: dict
 
 
-def prepare(labels: np.ndarray, affine: np.ndarray, base_plane, margin: int) -> Prepared:
+def prepare(labels: np.ndarray, affine: np.ndarray, base_plane) -> Prepared:
     """Check, crop and turn a label map; find its base.
 
     Raises
@@ -85,7 +88,7 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane, margin: int) -> 
         offset = grid.directions.T @ (translation - grid.affine[:3, 3])
         base, opening = base.moved(local, offset), opening @ local.T + offset
         _require_hit(cropped, grid.spacing, base)
-    labels_out, filled, pad = _recrop(cropped, filled, grid.spacing, base, margin)
+    labels_out, filled, pad = _recrop(cropped, filled, grid.spacing, base)
     if base is not None:
         base = base.moved(np.eye(3), -pad[:3, 3] * grid.spacing)
     opening = opening - pad[:3, 3] * grid.spacing
@@ -129,14 +132,15 @@ def _bounds(mask):
     return found
 
 
-def _crop(volume, margin, mask=None):
-    """Crop to the labelled box with ``margin`` voxels, padded with zeros; return it and its start (i, j, k)."""
+def _crop(volume, margin, mask=None, *, beyond=0):
+    """Crop to the labelled box with ``margin`` voxels of zeros about it, ``beyond`` more after the last layer."""
     bounds = _bounds(volume > 0 if mask is None else mask)
     shape = [high - low + 2 * margin for low, high in bounds]
+    shape[0] += beyond
     out = np.zeros(shape, volume.dtype)
     source, target = [], []
-    for (low, high), size in zip(bounds, volume.shape):
-        first, last = max(low - margin, 0), min(high + margin, size)
+    for (low, _), size, length in zip(bounds, volume.shape, shape):
+        first, last = max(low - margin, 0), min(low - margin + length, size)
         source.append(slice(first, last))
         target.append(slice(first - low + margin, last - low + margin))
     out[tuple(target)] = volume[tuple(source)]
@@ -215,7 +219,7 @@ def _require_hit(labels, spacing, base):
     )
 
 
-def _recrop(labels, filled, spacing, base, margin):
+def _recrop(labels, filled, spacing, base):
     """Crop to what lies below the base, with a margin for the blur."""
     keep = labels > 0
     if base is not None:
@@ -223,8 +227,8 @@ def _recrop(labels, filled, spacing, base, margin):
         corners = np.argwhere(keep)
         beyond = base.height(corners[:, ::-1] * spacing) > step
         keep[tuple(corners[beyond].T)] = False
-    out, start = _crop(labels, margin, keep)
-    holes, _ = _crop(filled, margin, keep)
+    out, start = _crop(labels, MARGIN, keep, beyond=0 if base is None else MARGIN_BEYOND)
+    holes, _ = _crop(filled, MARGIN, keep, beyond=0 if base is None else MARGIN_BEYOND)
     pad = np.eye(4)
     pad[:3, 3] = start
     return out, holes, pad

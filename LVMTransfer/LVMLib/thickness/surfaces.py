@@ -12,8 +12,10 @@ import math
 
 import numba
 import numpy as np
+from scipy import ndimage
 
-SIGMA_VOXELS = 2.0
+# At 2 the steps of the voxels still show where a surface runs along them; at 3 a cavity of 8 mm radius loses 0.05 mm.
+SIGMA_VOXELS = 2.5
 # Beyond this many σ a blurred mask holds no more than rounding noise about the distance.
 BAND_SIGMAS = 2.5
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
@@ -122,29 +124,26 @@ def distance_from_occupancy(occupancy: np.ndarray, spacing: np.ndarray, *, sigma
     ndarray (Z, Y, X) float32
         Signed distance, mm, clamped to ±2.5 σ.
     """
-    blurred = occupancy
+    blurred, variances = occupancy, np.empty(3)
     for axis, step in enumerate(spacing[::-1]):
         sigma = sigma_mm / step
-        offsets = np.arange(math.ceil(3 * sigma) + 1)
+        offsets = np.arange(-math.ceil(3 * sigma), math.ceil(3 * sigma) + 1)
         weights = np.exp(-0.5 * (offsets / sigma) ** 2)
-        weights = (weights / (weights[0] + 2 * weights[1:].sum())).astype(np.float32)
-        blurred = _blur(np.moveaxis(blurred, axis, 1) if axis == 0 else blurred, weights, axis == 2)
-        blurred = np.moveaxis(blurred, 1, axis) if axis == 0 else blurred
-    return _distance(np.ascontiguousarray(blurred), spacing, sigma_mm)
-
-
-def _blur(volume, weights, last):
-    from scipy.ndimage import correlate1d
-
-    full = np.concatenate([weights[:0:-1], weights])
-    return correlate1d(volume, full, axis=2 if last else 1, mode="nearest")
+        weights /= weights.sum()
+        # Cut at 3 σ and sampled, the kernel is a little narrower than it was asked to be.
+        variances[2 - axis] = (weights * offsets**2).sum() * step**2
+        blurred = ndimage.correlate1d(blurred, weights, axis=axis, mode="nearest")
+    return _distance(blurred, np.asarray(spacing, float), variances)
 
 
 @numba.njit(**_CACHE)
-def _distance(blurred, spacing, sigma):
+def _distance(blurred, spacing, variances):
     nz, ny, nx = blurred.shape
     raw = np.empty(blurred.shape, np.float32)
+    sigma = math.sqrt(variances.mean())
     band = BAND_SIGMAS * sigma
+    limit = 0.5 * sigma
+    wx, wy, wz = variances / (8 * spacing**2)
     for k in range(nz):
         for j in range(ny):
             for i in range(nx):
@@ -155,10 +154,12 @@ def _distance(blurred, spacing, sigma):
             for i in range(2, nx - 2):
                 v = raw[k, j, i]
                 if abs(v) < 0.6 * band:
-                    lap = (raw[k, j, i + 2] + raw[k, j, i - 2] - 2 * v) / (4 * spacing[0] ** 2)
-                    lap += (raw[k, j + 2, i] + raw[k, j - 2, i] - 2 * v) / (4 * spacing[1] ** 2)
-                    lap += (raw[k + 2, j, i] + raw[k - 2, j, i] - 2 * v) / (4 * spacing[2] ** 2)
-                    out[k, j, i] = v - 0.5 * sigma * sigma * lap
+                    shift = wx * (raw[k, j, i + 2] + raw[k, j, i - 2] - 2 * v)
+                    shift += wy * (raw[k, j + 2, i] + raw[k, j - 2, i] - 2 * v)
+                    shift += wz * (raw[k + 2, j, i] + raw[k - 2, j, i] - 2 * v)
+                    # The next order, exact for a sphere: σ⁴ κ³ / 24 = shift³ / (3 σ²).
+                    bend = min(max(shift, -limit), limit)
+                    out[k, j, i] = v - shift - bend**3 / (3 * sigma * sigma)
     return out
 
 
