@@ -1,7 +1,7 @@
 """4D convolution over a stack of frames, without a loop over frames.
 
 A tensor ``(B, C, T, Z, Y, X)`` is held as *frames* ``(B·T, C, Z, Y, X)`` in ``channels_last_3d`` memory. A frame and its
-two neighbours in time stand side by side in the channels, and one 3D convolution with ``3·C`` input channels does it.
+two neighbours in time stand side by side in the channels, and one 3D convolution of ``3·C`` channels does it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,101 @@
+"""A bundle that is not what it says is refused."""
+
+import json
+
+import pytest
+import torch
+from LVMLib.errors import BundleError
+from LVMLib.files import sha256
+from LVMLib.grid import LABEL_NAMES
+from LVMLib.learning import Bundle, BundleManifest, Normalisation
+from LVMLib.learning.bundle import Architecture, HUWindow, Origin
+from LVMLib.network import build_network
+from safetensors.torch import load_file, save_file
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    torch.manual_seed(0)
+    network = build_network("small")
+    origin = Origin(
+        site="1", training_cases=3, validation_cases=1, phantom=True, init="random (sane)", command="lvm finetune",
+        commit="0", version="0", seed=0, epochs=1, finished="2026-01-01", validation_dice=0.5,
+    )  # fmt: skip
+    manifest = BundleManifest(
+        name="test", architecture=Architecture(name="small", parameters=1), spacing_mm=2.0,
+        normalisation=HUWindow(**Normalisation().as_dict()), labels=LABEL_NAMES, crop=(16, 16, 16), provenance=(origin,),
+    )  # fmt: skip
+    return Bundle.save(tmp_path / "bundle", network, manifest)
+
+
+def rewrite(bundle, change):
+    path = bundle.path / "bundle.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def reweigh(bundle, change):
+    path = bundle.path / "model.safetensors"
+    state = load_file(path)
+    change(state)
+    save_file(state, path)
+    rewrite(bundle, lambda manifest: manifest["sha256"].update({path.name: sha256(path)}))
+
+
+def test_a_bundle_comes_back_as_it_was_saved(bundle):
+    loaded = Bundle.load(bundle.path)
+    x = torch.randn(1, 1, 2, 8, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(loaded.network()(x), bundle.network()(x))
+    assert loaded.normalisation == Normalisation()
+    assert loaded.manifest.provenance[-1].weights_sha256 == sha256(bundle.path / "model.safetensors")
+
+
+def test_a_copy_is_verified(bundle, tmp_path):
+    copy = bundle.copy_to(tmp_path / "copy")
+    assert copy.manifest == Bundle.load(bundle.path).manifest
+
+
+def test_the_card_says_phantom_and_research_only(bundle):
+    card = (bundle.path / "README.md").read_text()
+    assert "phantom validation Dice 0.5" in card
+    assert "not a medical device" in card
+
+
+def test_an_altered_weight_file_is_refused(bundle):
+    path = bundle.path / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match="SHA-256"):
+        Bundle.load(bundle.path)
+
+
+DAMAGES = {
+    "a missing tensor": lambda b: reweigh(b, lambda s: s.pop("head.bias")),
+    "an extra tensor": lambda b: reweigh(b, lambda s: s.update(more=torch.zeros(1))),
+    "another shape": lambda b: reweigh(b, lambda s: s.update({"head.bias": torch.zeros(4)})),
+    "NaN weights": lambda b: reweigh(b, lambda s: s["head.bias"].fill_(float("nan"))),
+    "another label map": lambda b: rewrite(b, lambda m: m["labels"].update({"1": "LV myocardium"})),
+    "another architecture version": lambda b: rewrite(b, lambda m: m["architecture"].update(version=99)),
+    "an unknown architecture": lambda b: rewrite(b, lambda m: m["architecture"].update(name="transformer")),
+    "an unknown option": lambda b: rewrite(b, lambda m: m["architecture"].update(options={"depth": 3})),
+    "another format": lambda b: rewrite(b, lambda m: m.update(format=2)),
+    "no manifest": lambda b: (b.path / "bundle.json").unlink(),
+    "no weights": lambda b: (b.path / "model.safetensors").unlink(),
+    "no JSON": lambda b: (b.path / "bundle.json").write_text("{"),
+    "a pickle for weights": lambda b: (
+        torch.save({}, b.path / "model.safetensors"),
+        rewrite(b, lambda m: m["sha256"].update({"model.safetensors": sha256(b.path / "model.safetensors")})),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_bundle_is_a_bundle_error_with_a_remedy(bundle, damage):
+    DAMAGES[damage](bundle)
+    with pytest.raises(BundleError) as caught:
+        Bundle.load(bundle.path)
+    assert str(bundle.path) in str(caught.value)
+    assert caught.value.remedy
