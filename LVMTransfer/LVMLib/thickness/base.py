@@ -86,7 +86,7 @@ def plane_base(point: np.ndarray, normal: np.ndarray) -> Base:
     return Base(point, np.array([first, np.cross(normal, first), normal]), np.zeros(1))
 
 
-def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.ndarray, int]:
+def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.ndarray, np.ndarray, int]:
     """Find the base from where the blood pool meets the background.
 
     Parameters
@@ -102,28 +102,31 @@ def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.
         In the frame ``index * spacing``; None for a ventricle that is closed all around.
     opening : ndarray (N, 3)
         Centres of the faces on which the blood pool meets the background at the base, in the same frame.
+    hole_faces : ndarray (M, 3)
+        The same for the holes in the wall.
     holes : int
         Number of openings that are not the base: holes in the wall.
     """
     centres, owners, surface = _open_faces(labels)
     if len(centres) == 0:
-        return None, np.empty((0, 3)), 0
+        return None, np.empty((0, 3)), np.empty((0, 3)), 0
     pool = np.zeros(labels.shape, bool)
     pool[tuple(owners.T)] = True
     groups, count = ndimage.label(pool, np.ones((3, 3, 3)))
     member = groups[tuple(owners.T)]
     sizes = np.bincount(member, minlength=count + 1)
     if sizes.max() < MIN_OPENING * surface:
-        return None, np.empty((0, 3)), count
+        return None, np.empty((0, 3)), centres * spacing, count
     chosen = np.flatnonzero(sizes >= SECOND_OPENING * sizes.max())
-    centres = centres[np.isin(member, chosen)] * spacing
-    owners = owners[np.isin(member, chosen)]
+    in_base = np.isin(member, chosen)
+    others, centres = centres[~in_base] * spacing, centres[in_base] * spacing
+    owners = owners[in_base]
     pool_centre = np.argwhere(labels == BLOOD_POOL).mean(axis=0)[::-1] * spacing
     origin, normal = _fit_plane(centres, pool_centre)
     rough = np.sqrt(np.mean(((centres - origin) @ normal) ** 2))
     if rough <= FLAT_VOXELS * spacing.mean():
-        return plane_base(origin, normal), centres, count - len(chosen)
-    return _ring_base(labels, spacing, owners, pool_centre), centres, count - len(chosen)
+        return plane_base(origin, normal), centres, others, count - len(chosen)
+    return _ring_base(labels, spacing, owners, pool_centre), centres, others, count - len(chosen)
 
 
 def _open_faces(labels):

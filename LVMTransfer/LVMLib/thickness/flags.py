@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import numba
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from ..grid import LVM
 from .frame import Field
 from .mesh import extract_surface
 from .prepare import Prepared
@@ -17,6 +21,8 @@ REACH_STEPS = 2.5
 # The top of an irregular ring faces away from the apex; an epicardium does so at most at half of this angle.
 RIM_COSINE = 0.6
 RIM_DEPTH_MM = 8.0
+# So many voxels from its ends, a flow line must run through wall in the mask as well.
+SLACK_VOXELS = 1.5
 
 
 def epicardium(field: Field, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +47,7 @@ def epicardium(field: Field, prepared: Prepared) -> tuple[np.ndarray, np.ndarray
     return points[used], number[kept].astype(np.int32)
 
 
-def flag(field: Field, prepared: Prepared, shape: tuple, lines: tuple, reasons: np.ndarray) -> np.ndarray:
+def flag(field: Field, prepared: Prepared, shape: tuple, lines: tuple, traced: tuple) -> np.ndarray:
     """Return why each vertex has no thickness that one may believe: a key of `model.REASONS`, 0 where it has one.
 
     Parameters
@@ -52,16 +58,21 @@ def flag(field: Field, prepared: Prepared, shape: tuple, lines: tuple, reasons: 
         Shape of the caller's array.
     lines : tuple
         Points (P, 3) of all flow lines, mm in the field's frame, and offsets (V + 1,).
-    reasons : ndarray (V,) uint8
-        From the tracing of the lines.
+    traced : tuple
+        Lengths (V,), mm, and reasons (V,) from the tracing of the lines.
     """
     points, offsets = lines
     seeds = points[offsets[:-1]]
-    reasons = reasons.copy()
+    lengths, reasons = traced[0], traced[1].copy()
     bare = _at(field.endo, field.spacing, seeds) < OPEN_STEPS * field.spacing.mean()
     _mark(reasons, bare, 4)
     if bare.any():
         _mark(reasons, cKDTree(seeds[bare]).query(seeds, distance_upper_bound=_reach(field))[0] < np.inf, 5)
+    if len(prepared.hole_faces):
+        # The sides of a hole face outside but are no epicardium; they reach as far as the wall is thick.
+        width = 1.1 * float(np.nanmedian(lengths)) if np.isfinite(lengths).any() else 0.0
+        tree = cKDTree(field.from_input(prepared.hole_faces))
+        _mark(reasons, tree.query(seeds, distance_upper_bound=max(width, _reach(field)))[0] < np.inf, 5)
     if prepared.filled.any() and len(seeds):
         wide = ndimage.binary_dilation(prepared.filled, np.ones((3, 3, 3)))
         index = np.rint(field.to_input(points) / prepared.spacing).astype(int)
@@ -71,7 +82,65 @@ def flag(field: Field, prepared: Prepared, shape: tuple, lines: tuple, reasons: 
     _mark(reasons, _at_border(field, prepared, shape, seeds), 7)
     if prepared.base is not None and not prepared.base.flat:
         _mark(reasons, _on_rim(field, prepared, seeds), 8)
+    base = prepared.base
+    _mark(
+        reasons,
+        _off_mask(
+            points,
+            offsets,
+            prepared.labels,
+            (field.rotation, field.translation, prepared.spacing),
+            (np.zeros(3) if base is None else base.axes[2].copy(), np.zeros(3) if base is None else base.origin),
+        ),
+        9,
+    )
     return reasons
+
+
+@numba.njit(cache=True, nogil=True)
+def _off_mask(points, offsets, labels, frame, plane):
+    """Lines that the mask contradicts: no background at the start, no blood pool at the end, or not wall between."""
+    rotation, translation, spacing = frame
+    normal, origin = plane
+    off = np.zeros(offsets.size - 1, np.bool_)
+    reach = SLACK_VOXELS * spacing.max()
+    for line in range(off.size):
+        first, last = offsets[line], offsets[line + 1] - 1
+        for row in range(first, last + 1):
+            x, y, z = points[row, 0], points[row, 1], points[row, 2]
+            near_start = math.sqrt(
+                (x - points[first, 0]) ** 2 + (y - points[first, 1]) ** 2 + (z - points[first, 2]) ** 2
+            )
+            near_end = math.sqrt((x - points[last, 0]) ** 2 + (y - points[last, 1]) ** 2 + (z - points[last, 2]) ** 2)
+            px = rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z + translation[0]
+            py = rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z + translation[1]
+            pz = rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z + translation[2]
+            i, j, k = round(px / spacing[0]), round(py / spacing[1]), round(pz / spacing[2])
+            if not (0 < i < labels.shape[2] - 1 and 0 < j < labels.shape[1] - 1 and 0 < k < labels.shape[0] - 1):
+                off[line] = True
+                break
+            height = (px - origin[0]) * normal[0] + (py - origin[1]) * normal[1] + (pz - origin[2]) * normal[2]
+            if row == first:
+                bad = not _near(labels, k, j, i, 0)
+            elif row == last:
+                bad = not _near(labels, k, j, i, 1)
+            else:
+                deep = near_start > reach and near_end > reach
+                bad = deep and labels[k, j, i] != LVM and height < -reach
+            if bad:
+                off[line] = True
+                break
+    return off
+
+
+@numba.njit(cache=True, nogil=True)
+def _near(labels, k, j, i, value):
+    for dk in range(-1, 2):
+        for dj in range(-1, 2):
+            for di in range(-1, 2):
+                if labels[k + dk, j + dj, i + di] == value:
+                    return True
+    return False
 
 
 def _mark(reasons, where, reason):

@@ -84,6 +84,7 @@ def measure_thickness(
         )
     epi, endo = (surfaces.distance_from_occupancy(mask, prepared.spacing, sigma_mm=sigma) for mask in masks)
     clock.stop("surfaces")
+    _require_wall(epi, endo)
     field = make_field(epi, endo, prepared.spacing, base)
     clock.stop("grid")
     return _measure(field, prepared, np.shape(labels), method=method, threads=threads, progress=progress, clock=clock)
@@ -134,11 +135,35 @@ def measure_thickness_from_sdf(
         local = plane_base(*base_plane).moved(grid.directions.T, -grid.directions.T @ grid.affine[:3, 3])
     findings = {"base": "closed" if local is None else "given"}
     prepared = Prepared(
-        labels, np.zeros(labels.shape, bool), grid.spacing, grid.affine, _shift(-PAD), local, np.empty((0, 3)), findings
+        labels,
+        np.zeros(labels.shape, bool),
+        grid.spacing,
+        grid.affine,
+        _shift(-PAD),
+        local,
+        *(np.empty((0, 3)),) * 2,
+        findings,
     )
+    _require_wall(epi, endo)
     field = make_field(epi, endo, grid.spacing, local)
     clock.stop("grid")
     return _measure(field, prepared, shape, method=method, threads=threads, progress=progress, clock=clock)
+
+
+def _require_wall(epi, endo):
+    if not (endo < 0).any():
+        _refuse("a blood pool that is too small to have a surface")
+    if not ((endo > 0) & (epi < 0)).any():
+        _refuse("no wall between its surfaces")
+
+
+def _refuse(found):
+    raise ThicknessError(
+        "label map",
+        expected="a wall about a blood pool that is at least five voxels across",
+        found=found,
+        remedy="Check that label 2 surrounds label 1, that the base plane lies at the base, and the voxel size.",
+    )
 
 
 def _shift(voxels):
@@ -162,12 +187,7 @@ def _measure(field: Field, prepared: Prepared, shape, *, method, threads, progre
     progress(0.3, "Solving Laplace's equation")
     stencil = laplace.build_stencil(field.epi, field.endo, field.spacing, field.top)
     if len(stencil.nodes) == 0:
-        raise ThicknessError(
-            "wall",
-            expected="a wall between the epicardium and the endocardium",
-            found="surfaces without a gap below the base",
-            remedy="Check that label 2 surrounds label 1 and that the base plane lies at the base.",
-        )
+        _refuse("no wall below the base")
     clock.stop("stencil")
     solution = laplace.solve(stencil, method=method, start=_first_guess(field, stencil))
     clock.stop("solve")
@@ -179,7 +199,7 @@ def _measure(field: Field, prepared: Prepared, shape, *, method, threads, progre
     flow = _Flow(field, gradient, threads)
     points, offsets, lengths, reasons = flow.trace(seeds, field.endo, up=False)
     clock.stop("trace")
-    reasons = flag(field, prepared, shape, (points, offsets), reasons)
+    reasons = flag(field, prepared, shape, (points, offsets), (lengths, reasons))
     invalid = reasons > 0
     thickness = np.where(invalid, np.nan, lengths)
     rotation, translation = _to_ras(field, prepared)

@@ -18,6 +18,7 @@ REASONS = {
     6: "across background that is enclosed by the wall",
     7: "the wall is cut off by the border of the image",
     8: "on the rim of the wall at the base",
+    9: "the mask contradicts the smoothed surfaces here (detail finer than the smoothing)",
 }
 
 

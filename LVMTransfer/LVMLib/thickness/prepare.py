@@ -38,6 +38,8 @@ class Prepared:
         In the frame ``index * spacing``.
     opening : ndarray (N, 3)
         Faces of the blood pool that form the opening of the ventricle, mm, ``index * spacing``.
+    hole_faces : ndarray (M, 3)
+        The same for the holes in the wall.
     findings : dict
         What was found: components, holes, filled voxels, and whether the base was given or found.
     """
@@ -49,6 +51,7 @@ class Prepared:
     to_source: np.ndarray
     base: Base | None
     opening: np.ndarray
+    hole_faces: np.ndarray
     findings: dict
 
 
@@ -74,11 +77,11 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane) -> Prepared:
     spacing = grid.spacing
     rotation, translation = grid.directions, grid.affine[:3, 3]
     if base_plane is None:
-        base, opening, holes = find_base(cropped, spacing)
+        base, opening, hole_faces, holes = find_base(cropped, spacing)
         findings.update(base="closed" if base is None else "found", wall_openings=holes)
     else:
         base = plane_base(*base_plane).moved(rotation.T, -rotation.T @ translation)
-        _, opening, holes = find_base(cropped, spacing)
+        _, opening, hole_faces, holes = find_base(cropped, spacing)
         findings.update(base="given", wall_openings=holes)
     turn = _turn(base, cropped.shape)
     cropped, filled = _permuted(cropped, turn), _permuted(filled, turn)
@@ -87,12 +90,23 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane) -> Prepared:
         local = grid.directions.T @ rotation
         offset = grid.directions.T @ (translation - grid.affine[:3, 3])
         base, opening = base.moved(local, offset), opening @ local.T + offset
+        hole_faces = hole_faces @ local.T + offset
         _require_hit(cropped, grid.spacing, base)
     labels_out, filled, pad = _recrop(cropped, filled, grid.spacing, base)
     if base is not None:
         base = base.moved(np.eye(3), -pad[:3, 3] * grid.spacing)
-    opening = opening - pad[:3, 3] * grid.spacing
-    return Prepared(labels_out, filled, grid.spacing, grid.affine @ pad, shift @ turn @ pad, base, opening, findings)
+    start = pad[:3, 3] * grid.spacing
+    return Prepared(
+        labels_out,
+        filled,
+        grid.spacing,
+        grid.affine @ pad,
+        shift @ turn @ pad,
+        base,
+        opening - start,
+        hole_faces - start,
+        findings,
+    )
 
 
 def _checked(labels, affine):
