@@ -71,7 +71,7 @@ def test_holes_gaps_and_islands_fail_and_point_there():
     line = ndimage.binary_dilation(ED == 1) & (ED == 2)
     assert outcome(check_labels(np.where(line, 0, ED), None, GRID, PROTOCOL), "gaps") is False
     labels = ED.copy()
-    labels[1:4, 1:4, 1:4] = 2
+    labels[1:5, 1:5, 1:5] = 2
     assert outcome(check_labels(labels, None, GRID, PROTOCOL), "components") is False
 
 

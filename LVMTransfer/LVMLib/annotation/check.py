@@ -211,8 +211,10 @@ def _check_components(report: _Report, phase: str, labels: np.ndarray, grid: Gri
             sizes[0] = 0
             extra += count - 1
             islands |= (pieces > 0) & (pieces != sizes.argmax())
-    text = f"{extra} detached piece(s) of blood pool or myocardium."
-    report.add("components", phase, text, value=extra, limits=(0, 0), where=_centre(islands, grid))
+    amount = float(islands.sum() * grid.voxel_volume / 1000.0)
+    text = f"{extra} detached piece(s) of blood pool or myocardium, {amount:.2f} ml."
+    where = _centre(islands, grid)
+    report.add("components", phase, text, value=amount, limits=report.limits.detached_ml, where=where)
 
 
 def _check_thickness(report: _Report, phase: str, labels: np.ndarray, grid: Grid, axes: LVAxes | None) -> None:

@@ -59,7 +59,8 @@ def read_contours(path: str | PathLike) -> dict[str, list[np.ndarray]]:
     Returns
     -------
     dict of str to list of ndarray (N, 3)
-        RAS mm; the key is the curve's name without its number.
+        RAS mm; the key is the curve's name (Slicer's files of one curve have none: the
+        file's) without its number.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def read_contours(path: str | PathLike) -> dict[str, list[np.ndarray]]:
         raise LVMError(path, expected="a Slicer markups file (.mrk.json)", found=str(error), remedy=_REMEDY) from error
     contours: dict[str, list[np.ndarray]] = {}
     for markup in markups:
-        name = str(markup.get("name") or "contour")
+        name = str(markup.get("name") or path.name.removesuffix(".mrk.json"))
         head, _, tail = name.rpartition("-")
         key = head if head and tail.isdigit() else name
         contours.setdefault(key, []).append(_positions(markup, f"{path}, {name}"))

@@ -62,6 +62,7 @@ class Limits(_Part):
     cavity_ed_ml: Range = (40, 400)
     cavity_es_ml: Range = (10, 350)
     ejection_fraction_percent: Range = (5, 85)
+    detached_ml: Range = (0, 0.05)
     mass_g: Range = (40, 400)
     mass_difference_percent: Range = (0, 10)
     thickness_median_mm: Range = (4, 25)

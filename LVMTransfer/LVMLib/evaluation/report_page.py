@@ -35,7 +35,7 @@ thead th { border-bottom: 2px solid var(--soft); font-weight: 600; }
 tbody tr:nth-child(even) { background: #fafbfc; }
 td.good { color: #12664a; font-weight: 600; }
 td.bad { color: #b3261e; font-weight: 600; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 18px; margin: 12px 0; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(380px, 490px)); gap: 18px; margin: 12px 0; }
 .charts svg { width: 100%; height: auto; border: 1px solid var(--line); border-radius: 6px; background: #fff; }
 figure { margin: 0; }
 .charts figcaption, .gallery figcaption { font-size: 13px; color: var(--soft); margin-top: 4px; }
@@ -46,6 +46,7 @@ dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 code { font-family: ui-monospace, Consolas, monospace; font-size: 12.5px; }
 @media print {
+  @page { margin: 14mm; }
   body { background: #fff; font-size: 11pt; }
   main { padding: 0; max-width: none; }
   h2 { break-after: avoid; }

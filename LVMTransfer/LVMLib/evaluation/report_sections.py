@@ -31,16 +31,16 @@ def metric_section(table: EvaluationTable) -> str:
             cells.append(interval_text(found.difference))
             styles.append("good" if found.better else "bad" if worse else "")
         rows.append((cells, styles))
-    dots = [Series(model, table.per_case(model, "dice"), list(range(len(table.cases)))) for model in table.models]
-    chart = paired_dots(
-        list(table.cases), dots, title="Mean Dice of each case", x_label="mean Dice of blood pool and LVM"
-    )
+    charts = [
+        (_dots(table, name, title), f"{title}, each of the {table.data}; a line joins the models on one case.")
+        for name, title in (("dice_blood_pool", "Dice of the blood pool"), ("dice_lvm", "Dice of the LVM"))
+    ]
     return (
         f"<h2>Before and after, {len(table.cases)} {table.data}</h2>"
         "<p>Mean ± standard deviation over cases. ↑ more is better, ↓ less is better. Green: better, and the whole "
         "95 % confidence interval (paired bootstrap over cases) is on that side; red: worse.</p>"
         f"{_table([escape(cell) for cell in header], rows)}"
-        f"{_charts([(chart, f'Mean Dice of each of the {table.data}; a line joins the models on one case.')])}"
+        f"{_charts(charts)}"
     )
 
 
@@ -73,16 +73,11 @@ def volume_section(table: EvaluationTable) -> str:
             true_mass = summarise([row.truth_mass_g for row in found])
             cells = [f"{phase}, {escape(model)}", *(summary_text(item) for item in (truth, cavity, true_mass, mass))]
             rows.append((cells, [""] * len(cells)))
-    series = [
-        Series(model, [row.truth_cavity_ml for row in table.of(model)], [row.cavity_ml for row in table.of(model)])
-        for model in table.models
-    ]
-    chart = scatter_chart(
-        series, title="Cavity volume", x_label="reader's cavity (ml)", y_label="model's cavity (ml)", identity=True
-    )
     header = ["Phase", "Cavity, reader (ml)", "model − reader (ml)", "LVM mass, reader (g)", "model − reader (g)"]
     caption = f"Each dot is one phase of one of the {table.data}; on the dashed line model and reader agree."
-    return f"<h2>Volumes and mass</h2>{_table(header, rows)}{_charts([(chart, caption)])}"
+    charts = [(_against_truth(table, "cavity_ml", "cavity (ml)"), caption)]
+    charts.append((_against_truth(table, "mass_g", "LVM mass (g)"), "The same for the mass of the myocardium."))
+    return f"<h2>Volumes and mass</h2>{_table(header, rows)}{_charts(charts)}"
 
 
 def thickness_section(table: EvaluationTable) -> str:
@@ -104,21 +99,14 @@ def thickness_section(table: EvaluationTable) -> str:
     header = ["Phase, statistic", "reader (mm)"]
     for model in table.models:
         header += [f"{escape(model)}: r", "model − reader (mm)"]
-    series = [
-        Series(
-            model,
-            [row.truth_thickness_median_mm for row in table.of(model)],
-            [row.thickness_median_mm for row in table.of(model)],
-        )
-        for model in table.models
+    charts = [
+        (_against_truth(table, f"thickness_{name}_mm", f"{title} thickness (mm)"), f"Wall thickness, {title}.")
+        for name, title in (("median", "median"), ("p95", "95th percentile"))
     ]
-    chart = scatter_chart(
-        series, title="Median thickness", x_label="reader's labels (mm)", y_label="model's labels (mm)", identity=True
-    )
     return (
         "<h2>Wall thickness</h2><p>Length of the heat-flow lines from epicardium to endocardium; r is Pearson's "
         f"correlation over {table.data}.</p>{_table(header, rows)}"
-        f"{_charts([(chart, 'Median wall thickness of each phase.')])}"
+        f"{_charts(charts)}"
     )
 
 
@@ -184,6 +172,25 @@ def provenance_section(facts: Mapping[str, object]) -> str:
         "ASSD: mean distance between the surfaces. LVM: left-ventricular myocardium, 1.05 g/ml. The same rows stand in "
         "<code>evaluation.csv</code> and <code>evaluation.json</code> beside this page.</p>"
     )
+
+
+def _dots(table: EvaluationTable, metric: str, label: str) -> str:
+    rows = list(range(len(table.cases)))
+    series = [Series(model, table.per_case(model, metric), rows) for model in table.models]
+    return paired_dots(list(table.cases), series, title=f"{label} of each case", x_label=label)
+
+
+def _against_truth(table: EvaluationTable, name: str, label: str) -> str:
+    series = [
+        Series(
+            model,
+            [getattr(row, f"truth_{name}") for row in table.of(model)],
+            [getattr(row, name) for row in table.of(model)],
+        )
+        for model in table.models
+    ]
+    title = f"{label}: model against reader"
+    return scatter_chart(series, title=title, x_label=f"reader: {label}", y_label=f"model: {label}", identity=True)
 
 
 def _phases(table: EvaluationTable) -> list[str]:

@@ -23,14 +23,14 @@ def verdict(table: EvaluationTable, after: str) -> tuple[bool | None, str]:
     count = found.difference.cases
     change = f"from {before_mean:.3f} to {after_mean:.3f}"
     on = f"on {count} {table.data if count != 1 else table.data.removesuffix('s')}"
-    interval = interval_text(found.difference)
+    interval = f"(difference {interval_text(found.difference)}, 95 % CI)."
     if math.isnan(found.difference.lower):
         return None, f"Mean Dice went {change} {on}; one case cannot show a difference."
     if found.better:
-        return True, f"{after} is better than {found.before}: mean Dice rose {change} {on} (difference {interval})."
+        return True, f"{after} is better than {found.before}: mean Dice rose {change} {on} {interval}"
     if found.difference.upper < 0:
-        return False, f"{after} is WORSE than {found.before}: mean Dice fell {change} {on} (difference {interval})."
-    return False, f"{after} is not shown to be better than {found.before}: mean Dice went {change} {on} ({interval})."
+        return False, f"{after} is WORSE than {found.before}: mean Dice fell {change} {on} {interval}"
+    return False, f"{after} is not shown to be better than {found.before}: mean Dice went {change} {on} {interval}"
 
 
 def summary_text(found: Summary) -> str:
