@@ -333,16 +333,18 @@ def segmentation(path: Path, layers: np.ndarray, keys: str, origin: str = "(0,0,
     return path
 
 
-def test_segments_are_found_by_code_in_any_layer_and_value(tmp_path):
+@pytest.mark.parametrize("wall_first", [True, False])
+def test_segments_are_found_by_code_in_any_layer_and_the_blood_pool_wins(tmp_path, wall_first):
     layers = np.zeros((2, 4, 5, 6), np.uint8)
     layers[0][labels_3d() > 0] = 7
     layers[1][labels_3d() == 1] = 1
     term = "Tags:=TerminologyEntry:c~SCT^123037004^Anatomical Structure~SCT^{}^x~^^~a~^^~^^|\n"
+    wall, pool = (0, 1) if wall_first else (1, 0)
     keys = (
-        "Segment0_ID:=s0\nSegment0_Name:=A\nSegment0_LabelValue:=7\nSegment0_Layer:=0\nSegment0_"
-        + term.format("49848007")
-        + "Segment1_ID:=s1\nSegment1_Name:=B\nSegment1_LabelValue:=1\nSegment1_Layer:=1\nSegment1_"
-        + term.format("87878005")
+        f"Segment{wall}_ID:=s0\nSegment{wall}_Name:=A\nSegment{wall}_LabelValue:=7\nSegment{wall}_Layer:=0\n"
+        f"Segment{wall}_{term.format('49848007')}"
+        f"Segment{pool}_ID:=s1\nSegment{pool}_Name:=B\nSegment{pool}_LabelValue:=1\nSegment{pool}_Layer:=1\n"
+        f"Segment{pool}_{term.format('87878005')}"
     )
     labels, _ = read_segmentation(segmentation(tmp_path / "a.seg.nrrd", layers, keys))
     assert np.array_equal(labels, labels_3d())

@@ -18,6 +18,8 @@ from .raw import RawFrames
 
 # Slicer's segment identifiers: stable names for scripts, never used to recognise a segment.
 _SEGMENT_IDS = {BLOOD_POOL: "LVBloodPool", LVM: "LVMyocardium"}
+# Voxel centres of a segmentation may miss the image's by this share of a voxel: affines are rounded in files.
+_INDEX_TOLERANCE = 0.05
 
 
 def write_segmentation(path: str | os.PathLike, labels: np.ndarray, grid: Grid) -> str:
@@ -138,7 +140,7 @@ def _recognised(path: str | os.PathLike, segments: list[Mapping[str, str]]) -> l
             stored = int(segment.get("LabelValue", number + 1))
             found.append((label, int(segment.get("Layer", 0)), stored))
     if found:
-        return found
+        return sorted(found, reverse=True)  # where segments overlap the blood pool, written last, wins
     names = ", ".join(segment.get("Name", segment["ID"]) for segment in segments[:5])
     raise LabelError(
         path,
@@ -163,18 +165,19 @@ def _label_of(segment: Mapping[str, str]) -> int | None:
 
 
 def _paste(path: str | os.PathLike, labels: np.ndarray, grid: Grid, reference: Grid) -> np.ndarray:
-    offset = reference.to_ijk(grid.affine[:3, 3])
-    start = np.rint(offset).astype(int)[::-1]
-    stop = start + labels.shape
-    aligned = np.allclose(grid.affine[:3, :3], reference.affine[:3, :3], atol=1e-3)
-    if not aligned or np.abs(offset - np.rint(offset)).max() > 0.01:
+    """Put labels of a cropped, flipped or turned grid voxel by voxel on the image's grid.
+
+    Slicer saves a segmentation cropped, and turns the volumes of left-handed files over.
+    """
+    turn = np.linalg.inv(reference.affine) @ grid.affine
+    whole_turn = np.rint(turn)
+    corners = np.abs(turn - whole_turn)[:3] @ [*labels.shape[::-1], 1]
+    if corners.max() > _INDEX_TOLERANCE or abs(abs(np.linalg.det(whole_turn)) - 1) > 1e-6:
         reference.require_match(grid, path)
-    # Voxels outside the image may exist as long as they are background.
-    source = tuple(
-        slice(max(0, -a), n - max(0, b - m)) for a, b, n, m in zip(start, stop, labels.shape, reference.shape)
-    )
-    inside = labels[source]
-    if inside.any() != labels.any() or np.count_nonzero(inside) != np.count_nonzero(labels):
+        raise GridError(path, expected=reference.describe(), found=grid.describe(), remedy="Resample the mask.")
+    place = np.argwhere(labels)
+    there = np.rint(reference.to_ijk(grid.to_ras(place[:, ::-1]))).astype(int)[:, ::-1]
+    if len(there) and ((there < 0) | (there >= reference.shape)).any():
         raise GridError(
             path,
             expected=f"labels within the image ({reference.describe()})",
@@ -182,5 +185,5 @@ def _paste(path: str | os.PathLike, labels: np.ndarray, grid: Grid, reference: G
             remedy="Choose the image that the segmentation was drawn on.",
         )
     whole = np.zeros(reference.shape, dtype=np.uint8)
-    whole[tuple(slice(max(0, a), max(0, a) + n) for a, n in zip(start, inside.shape))] = inside
+    whole[tuple(there.T)] = labels[tuple(place.T)]
     return whole
