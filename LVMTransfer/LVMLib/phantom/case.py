@@ -179,7 +179,7 @@ def _tissue(subject: Subject, phase: float) -> Tissue:
         pulmonary=hu.pulmonary,
         muscle=hu.muscle,
         scar=subject.left.scar_hu,
-        fat_hu=hu.fat,
+        fat_hu=hu.sac,
         soft=hu.soft,
         mixing=hu.mixing,
         texture=hu.texture,

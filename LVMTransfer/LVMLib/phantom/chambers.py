@@ -224,8 +224,11 @@ def _coronaries(
     sinus = [[(ring + 4) * np.cos(turn), (ring + 4) * np.sin(turn), lift - 9.0] for turn in (2.7, 3.5, 4.3, 5.1)]
     builder.tube(SINUS, [*sinus, [30.0 * q, -22.0, lift - 12.0]], [2.2, 3.0, 3.6, 4.5, 5.5], 4.0)
     rng = np.random.default_rng(subject.seed)
+    turns = np.linspace(1.8, 5.6, 6)
+    reach = v.mitral_radius + 1.5
+    annulus = [[v.mitral_x + reach * np.cos(turn), v.mitral_y + reach * np.sin(turn), lift - 1.5] for turn in turns]
     for _ in range(int(subject.other.calcium * 8)):
-        path = (left, right, circumflex)[int(rng.integers(3))]
+        path = (left, right, circumflex, annulus)[int(rng.integers(4))]
         n = int(rng.integers(len(path) - 1))
         start = np.asarray(path[n]) + (np.asarray(path[n + 1]) - path[n]) * rng.uniform()
         builder.tube(METAL, [start, start + rng.normal(0.0, 2.0, 3)], [rng.uniform(0.6, 1.6)] * 2, 4.0)

@@ -57,7 +57,7 @@ class Tissue(NamedTuple):
     warp: float  # amplitude of the shears that make shapes individual, mm
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def _swirl(x: float, y: float, z: float, s: float) -> float:
     """Return a smooth pattern of about unit amplitude, streaky like unmixed contrast."""
     a = math.sin(0.11 * x + 1.5 * math.sin(0.07 * y + s) + 1.1 * math.sin(0.09 * z + 1.7 * s))
@@ -67,12 +67,12 @@ def _swirl(x: float, y: float, z: float, s: float) -> float:
     return 0.4 * a + 0.45 * b + 0.4 * c + 0.35 * e * (0.5 + 0.5 * b)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def _mix(under: float, over: float, share: float) -> float:
     return under + (over - under) * share
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _distances(x, y, z, chambers, chosen, ellipsoids, tubes, d):
     """Fill ``d`` with the signed distance to every material, from the chosen bodies."""
     for m in range(MATERIALS):
@@ -89,7 +89,7 @@ def _distances(x, y, z, chambers, chosen, ellipsoids, tubes, d):
             d[m] = smooth_min(d[m], distance, 4.0) if m < SUPERIOR_CAVA else min(d[m], distance)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _separate(d, v, t, x, y, z, outer, muscle):
     """Keep chambers apart by their walls, nobler structures first."""
     below = z - mitral_surface(v, x, y)
@@ -106,7 +106,7 @@ def _separate(d, v, t, x, y, z, outer, muscle):
     d[INFERIOR_CAVA] = max(d[INFERIOR_CAVA], 2.0 - d[LEFT_ATRIUM])
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _covering(d, t, x, y, z, muscle):
     """Return the signed distance to the pericardium: fat fills the grooves between the chambers."""
     g = t.groove
@@ -122,7 +122,7 @@ def _covering(d, t, x, y, z, muscle):
     return hull - max(0.0, t.sac * (1.0 + t.sac_bias * side + 0.9 * patches))
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _walls(hu, d, t, width):
     """Composite the thin walls of atria, vessels and the right ventricle."""
     thin = min(d[RIGHT_ATRIUM] - 1.8, d[LEFT_ATRIUM] - 1.8)
@@ -134,7 +134,7 @@ def _walls(hu, d, t, width):
     return _mix(hu, t.muscle, occupancy(d[RIGHT_VENTRICLE] - t.right_wall, width))
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _lumens(hu, d, t, x, y, z, width):
     """Composite the blood of every chamber and vessel but the left ventricle."""
     hu = _mix(hu, t.inferior_cava, occupancy(d[INFERIOR_CAVA], width))
@@ -160,7 +160,7 @@ def _lumens(hu, d, t, x, y, z, width):
     return hu
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _left(hu, v, t, papillaries, x, y, z, cavity, muscle, angle, level, segment, inner, width):
     """Composite the left ventricle with papillary muscles, trabeculae and mitral leaflets."""
     tone = t.muscle + t.texture * _swirl(1.3 * x, 1.3 * y, 1.3 * z, t.seed + 5.0) + t.scar * segment
@@ -174,12 +174,12 @@ def _left(hu, v, t, papillaries, x, y, z, cavity, muscle, angle, level, segment,
     return _mix(hu, t.muscle, share)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def _near(x, y, z, bx, by, bz, reach):
     return (x - bx) ** 2 + (y - by) ** 2 + (z - bz) ** 2 < reach * reach
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def warped(x, y, z, t):
     """Return a heart position after three small shears, which change shapes but no volume."""
     a, s = t.warp, t.seed
@@ -189,7 +189,7 @@ def warped(x, y, z, t):
     return x, y, z
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _choose(x, y, z, half, v, chambers, chosen):
     """Write the indices of the bodies near a block to ``chosen`` (2, N); return counts, and whether the LV is near."""
     ellipsoids, tubes = 0, 0
@@ -208,7 +208,7 @@ def _choose(x, y, z, half, v, chambers, chosen):
     return ellipsoids, tubes, _near(x, y, z, 0.0, 0.0, foot, reach)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _voxel(under, x, y, z, v, papillaries, chambers, chosen, count, t, width, d):
     """Return HU and label at a position of the heart frame over the background ``under``."""
     x, y, z = warped(x, y, z, t)
@@ -233,7 +233,7 @@ def _voxel(under, x, y, z, v, papillaries, chambers, chosen, count, t, width, d)
     return value, label
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def render_heart(matrix, offset, v, papillaries, chambers, t, width, hu, labels):
     """Composite the heart over the background in place, block by block.
 

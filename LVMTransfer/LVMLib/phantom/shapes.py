@@ -10,34 +10,34 @@ FAR = 1e3
 """Distance returned for a body that is too far away to matter, mm."""
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def occupancy(distance: float, width: float) -> float:
     """Return the filled fraction of a voxel of ``width`` mm with its centre ``distance`` mm outside a flat surface."""
     return min(1.0, max(0.0, 0.5 - distance / width))
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def smoothstep(low: float, high: float, value: float) -> float:
     """Return 0 below ``low``, 1 above ``high`` and a cubic between them."""
     t = min(1.0, max(0.0, (value - low) / (high - low)))
     return t * t * (3.0 - 2.0 * t)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def smooth_min(a: float, b: float, radius: float) -> float:
     """Return the union of two signed distances with a fillet of ``radius`` mm (quadratic polynomial)."""
     h = max(radius - abs(a - b), 0.0) / radius
     return min(a, b) - 0.25 * h * h * radius
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def smooth_max(a: float, b: float, radius: float) -> float:
     """Return the intersection of two signed distances with a rounded edge of ``radius`` mm."""
     h = max(radius - abs(a - b), 0.0) / radius
     return max(a, b) + 0.25 * h * h * radius
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def ellipsoid(x: float, y: float, z: float, body) -> float:
     """Return the first-order signed distance to an ellipsoid.
 
@@ -54,7 +54,7 @@ def ellipsoid(x: float, y: float, z: float, body) -> float:
     return k0 * (k0 - 1.0) / max(k1, 1e-6)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def tapered(x: float, y: float, z: float, body) -> float:
     """Return the signed distance to a capsule that tapers.
 

@@ -104,6 +104,7 @@ class Contrast:
     muscle: float
     liver: float
     fat: float
+    sac: float  # epicardial fat, or an effusion
     lung: float
     soft: float
     mixing: float
@@ -309,6 +310,7 @@ def _contrast(rng: np.random.Generator, profile: SiteProfile) -> Contrast:
     right = low + (high - low) * (0.25 * rng.uniform() if rng.uniform() < 0.17 else 0.2 + 0.8 * rng.beta(2.0, 2.0))
     right = float(right)
     muscle = min(_between(rng, profile.muscle_hu), left - 110.0)
+    fat = _between(rng, (-115.0, -85.0))
     return Contrast(
         left_ventricle=left,
         left_atrium=left * _between(rng, (0.94, 1.08)),
@@ -320,8 +322,10 @@ def _contrast(rng: np.random.Generator, profile: SiteProfile) -> Contrast:
         pulmonary=0.5 * right + 0.5 * left * _between(rng, (0.8, 1.1)),
         muscle=muscle,
         liver=_between(rng, (60.0, 125.0)),
-        fat=_between(rng, (-115.0, -85.0)),
-        lung=_between(rng, (-900.0, -780.0)),
+        fat=fat,
+        # One patient in sixteen has a pericardial effusion instead of fat.
+        sac=_between(rng, (0.0, 35.0)) if rng.uniform() < 0.06 else fat + _between(rng, (-5.0, 20.0)),
+        lung=_between(rng, (-900.0, -720.0)),
         soft=_between(rng, (35.0, 70.0)),
         mixing=_between(rng, profile.right_mixing),
         texture=_between(rng, (0.0, 12.0)),

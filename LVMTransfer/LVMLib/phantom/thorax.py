@@ -37,7 +37,7 @@ class Trunk(NamedTuple):
     vessel: float  # HU of lung vessels
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def _oval(x: float, y: float, a: float, b: float) -> float:
     """Return the first-order distance to the superellipse of exponent 2.5."""
     p, q = (abs(x) / a) ** 2.5, (abs(y) / b) ** 2.5
@@ -47,7 +47,7 @@ def _oval(x: float, y: float, a: float, b: float) -> float:
     return (f - 1.0) / max(gradient, 1e-6)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _diaphragm(b, x: float, y: float) -> float:
     """Return the height of the diaphragm."""
     right = b.right_dome - ((x - 70.0) ** 2 + 1.3 * (y - 55.0) ** 2) / 260.0
@@ -57,7 +57,7 @@ def _diaphragm(b, x: float, y: float) -> float:
     return max(right, left, saddle)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _vessels(x: float, y: float, z: float, b) -> float:
     """Return the distance to lung vessels: curves where two smooth fields vanish, thinner away from the hila."""
     s = b.seed
@@ -76,7 +76,7 @@ def _vessels(x: float, y: float, z: float, b) -> float:
     return nearest
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _wall(b, x: float, y: float, z: float, cavity: float, width: float) -> float:
     """Return the HU of the chest wall at ``cavity`` mm outside the lung cavity."""
     s = b.seed
@@ -99,7 +99,7 @@ def _wall(b, x: float, y: float, z: float, cavity: float, width: float) -> float
     return value
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _spine(b, x: float, y: float, z: float, width: float, value: float) -> float:
     """Composite vertebrae, discs and the spinal canal."""
     offset = z / 28.0 + 0.13 * b.seed
@@ -113,7 +113,7 @@ def _spine(b, x: float, y: float, z: float, width: float, value: float) -> float
     return value + ((250.0 + 350.0 * smoothstep(-2.0, -0.5, arch)) - value) * occupancy(arch, width)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _mediastinum(b, x: float, y: float, z: float) -> float:
     """Return the distance to the tissue that holds heart, spine and great vessels together."""
     spine = _oval(x + 4.0, y - 3.0, 24.0 + 0.3 * b.aorta, 26.0)
@@ -125,7 +125,7 @@ def _mediastinum(b, x: float, y: float, z: float) -> float:
     return smooth_min(smooth_min(spine, middle, 16.0), front, 12.0)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _abdomen(b, x: float, y: float, z: float, depth: float, width: float) -> float:
     """Return the HU ``depth`` mm below the diaphragm."""
     value = b.fat
@@ -145,7 +145,7 @@ def _abdomen(b, x: float, y: float, z: float, depth: float, width: float) -> flo
     return value + (b.soft - value) * occupancy(depth - 2.5, width)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
 def render_trunk(affine, origin, b, width, hu):
     """Fill ``hu`` (Z, Y, X) float32 with the trunk without the heart; ``origin`` is the RAS mm of the trunk's frame."""
     for k in range(hu.shape[0]):
@@ -157,7 +157,7 @@ def render_trunk(affine, origin, b, width, hu):
                 hu[k, j, i] = _trunk_hu(b, x, y, z, width)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _trunk_hu(b, x: float, y: float, z: float, width: float) -> float:
     narrow = 1.0 - 0.0012 * max(0.0, z)
     cavity = _oval(x, y - b.centre_y, b.half_width * narrow, b.half_depth)

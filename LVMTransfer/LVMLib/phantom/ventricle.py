@@ -63,7 +63,7 @@ class Ventricle(NamedTuple):
     trabecular_seed: float
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def _segment(v, angle: float, level: float) -> float:
     """Return the weight of the diseased segment (0 to 1) at a wall position."""
     turn = angle - v.bulge_angle
@@ -72,7 +72,7 @@ def _segment(v, angle: float, level: float) -> float:
     return math.exp(-(a * a + b * b))
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def wall_surfaces(v, x: float, y: float, z: float):
     """Return signed distances to the (untruncated) endocardium and epicardium, and wall angle, level and segment."""
     height = z - v.base
@@ -109,7 +109,7 @@ def wall_surfaces(v, x: float, y: float, z: float):
     return inner, outer, angle, level, segment
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, fastmath=True, error_model="numpy", inline="always")
 def _superellipse(rho: float, rise: float, a: float, c: float, n: float) -> float:
     """Return the first-order distance to (rho/a)^n + (rise/c)^n = 1."""
     p, q = (rho / a) ** n, (rise / c) ** n
@@ -119,7 +119,7 @@ def _superellipse(rho: float, rise: float, a: float, c: float, n: float) -> floa
     return (f - 1.0) / max(gradient, 1e-6)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def mitral_surface(v, x: float, y: float) -> float:
     """Return the z of the surface that closes the cavity along the mitral leaflets (saddle and tent)."""
     dx, dy = (x - v.mitral_x) / v.mitral_radius, (y - v.mitral_y) / v.mitral_radius
@@ -129,7 +129,7 @@ def mitral_surface(v, x: float, y: float) -> float:
     return v.base - saddle + v.tent * max(0.0, 1.0 - r2)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def outflow(v, x: float, y: float, z: float):
     """Return the distance to the outflow tract's surface, and the height above the aortic valve plane."""
     dx, dy, dz = x - v.outflow_x, y - v.outflow_y, z - v.outflow_z
@@ -144,7 +144,7 @@ def outflow(v, x: float, y: float, z: float):
     return math.sqrt(px * px + py * py + pz * pz) - v.outflow_radius * widening, height
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def left_ventricle(v, x: float, y: float, z: float):
     """Return signed distances to the labelled cavity and LVM bodies, to the epicardial outside, and wall coordinates.
 
@@ -168,7 +168,7 @@ def left_ventricle(v, x: float, y: float, z: float):
     return cavity, muscle, outer, angle, level, segment, inner
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def trabeculae(v, angle: float, level: float, inner: float) -> float:
     """Return the signed distance to trabeculae: irregular longitudinal ridges of the inner surface below the base."""
     if inner < -12.0 or level < 0.2:
@@ -182,7 +182,7 @@ def trabeculae(v, angle: float, level: float, inner: float) -> float:
     return -(inner + min(depth, 9.0)) if depth > 0.0 else FAR
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def papillary(x: float, y: float, z: float, bodies) -> float:
     """Return the signed distance to the papillary muscles, given as tapered capsules (N, 13)."""
     nearest = FAR
@@ -191,7 +191,7 @@ def papillary(x: float, y: float, z: float, bodies) -> float:
     return nearest
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def aortic_leaflets(v, x: float, y: float, z: float) -> float:
     """Return the signed distance to the closed aortic leaflets, which dome into the ventricle."""
     tract, height = outflow(v, x, y, z)
@@ -199,7 +199,7 @@ def aortic_leaflets(v, x: float, y: float, z: float) -> float:
     return max(abs(height + dome - 0.8) - 0.4, tract)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def leaflets(v, x: float, y: float, z: float) -> float:
     """Return the signed distance to the mitral leaflets: a funnel that closes to the mitral surface."""
     dx, dy = x - v.mitral_x, y - v.mitral_y
@@ -218,7 +218,7 @@ def leaflets(v, x: float, y: float, z: float) -> float:
     return max(abs(r - funnel) * slope - 0.5 * v.leaflet, gap, max(-t, t - 1.0) * drop)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def volumes(v, step: float):
     """Return cavity and LVM volumes (mm³) by partial-volume quadrature on a lattice of ``step`` mm."""
     reach = v.radius + v.base_radius + v.wall * 2.5 + abs(v.bend_x) + abs(v.bend_y) + 4.0
