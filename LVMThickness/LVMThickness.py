@@ -140,7 +140,7 @@ class LVMThicknessWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneEndClose(self, caller, event):
         """Take the parameter node of the new scene if the module is shown."""
-        if self.parent.isVisible():
+        if self.parent.isEntered:
             self.initializeParameterNode()
 
     def initializeParameterNode(self):

@@ -63,6 +63,7 @@ class LVMTransferParameterNode:
     inputVolume: CT to segment, the volume shown by the browser of a 4D CT.
     cohortPath, bundlePath, pairsPath, runPath: folders of cases, model, training pairs and training run.
     edPhase, esPhase: phase numbers of end-diastole and end-systole, from 0.
+    timeLimit: of a training run, minutes; 0 = none.
     repairRadius: closing radius in voxels. spacing: voxel size of the exported pair, mm.
     """
 
@@ -79,6 +80,7 @@ class LVMTransferParameterNode:
     spacing: Annotated[float, WithinRange(0.5, 3.0)] = 1.0
     runPath: pathlib.Path
     epochs: Annotated[int, WithinRange(1, 2000)] = 500
+    timeLimit: Annotated[float, WithinRange(0.0, 100000.0)] = 0.0
 
 
 class LVMTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -144,7 +146,7 @@ class LVMTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneEndClose(self, caller, event):
         """Take the parameter node of the new scene if the module is shown."""
-        if self.parent.isVisible():
+        if self.parent.isEntered:
             self.initializeParameterNode()
 
     def initializeParameterNode(self):

@@ -52,6 +52,7 @@ class FinetunePanel(Panel):
             parameters.bundlePath,
             parameters.runPath,
             epochs=parameters.epochs,
+            minutes=parameters.timeLimit,
             device=parameters.device.torchName(),
         )
         runPath = parameters.runPath

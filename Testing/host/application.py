@@ -67,6 +67,9 @@ class LayoutManager(Host, QtCore.QObject):
     def sliceWidget(self, name: str) -> SliceWidget:
         return self.views[name]
 
+    def mrmlSliceLogics(self) -> object:
+        return slicer.app.applicationLogic().GetSliceLogics()
+
     def resetSliceViews(self) -> None:
         for view in self.views.values():
             view.fitSliceToBackground()
@@ -130,6 +133,35 @@ class Application(Host, QtWidgets.QApplication):
 
     def setRenderPaused(self, paused: bool) -> None:
         """Nothing is drawn."""
+
+
+class ModuleWidget(Host, QtWidgets.QWidget):
+    """What Slicer hands to a module's widget class: a widget with a box layout and the scene."""
+
+    slicer_class = "qSlicerScriptedLoadableModuleWidget"
+    mrmlSceneChanged = QtCore.Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        QtWidgets.QVBoxLayout(self)
+        self.scripted, self.entered = None, False
+
+    def get_isEntered(self) -> bool:
+        return self.entered
+
+    def setMRMLScene(self, scene: object) -> None:
+        self.mrmlSceneChanged.emit(scene)
+
+    def self(self) -> object:
+        return self.scripted
+
+    def enter(self) -> None:
+        self.entered = True
+        self.scripted.enter()
+
+    def exit(self) -> None:
+        self.entered = False
+        self.scripted.exit()
 
 
 class ModuleParent(Host, QtCore.QObject):

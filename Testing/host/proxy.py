@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import traceback
 from collections.abc import Callable
 from typing import ClassVar
@@ -64,6 +65,17 @@ def unwrap(value: object) -> object:
     if isinstance(value, Proxy):
         return value._object
     return [unwrap(item) for item in value] if isinstance(value, list) else value
+
+
+def keep_observer_errors() -> None:
+    """Let exceptions of VTK observers, which VTK prints and swallows, count as those of slots."""
+    show = sys.excepthook
+
+    def keep(kind: type, error: BaseException, trace: object) -> None:
+        show(kind, error, trace)
+        slot_errors.append(error)
+
+    sys.excepthook = keep
 
 
 def clear_slot_errors() -> list[BaseException]:
@@ -191,6 +203,8 @@ class Proxy:
 
     def _method(self, name: str) -> Callable:
         function = getattr(self._object, name, None)
+        if isinstance(function, QtCore.SignalInstance):
+            function = function.emit
         if function is None:
             raise NotImplementedError(f"the stand-in does not play {self.className()}.{name} yet")
 

@@ -7,7 +7,7 @@ import unittest
 
 import slicer
 
-from .proxy import Proxy, wrap
+from .proxy import Proxy
 from .qt_modules import constructible
 
 
@@ -77,16 +77,6 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
 
     def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:
         """Show nothing and do not wait."""
-
-
-def new_panel_parent() -> Proxy:
-    """Return the widget that Slicer hands to a module's widget class: with a box layout and the scene."""
-    from PySide6 import QtWidgets
-
-    parent = constructible("qMRMLWidget", "slicer")()
-    QtWidgets.QVBoxLayout(parent._object)
-    parent.setMRMLScene(slicer.mrmlScene)
-    return wrap(parent._object)
 
 
 def _resource(module: str, filename: str) -> str:

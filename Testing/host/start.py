@@ -44,6 +44,7 @@ class Desktop:
         self.application = application.Application(slicer.app)
         slicer.app = proxy.wrap(self.application)
         self._install_modules(qt_modules)
+        proxy.keep_observer_errors()
         self.main_window = self._main_window()
         widgets.CtkMessageBox.answer = self._answer
         slicer.app.layoutManager()
@@ -111,14 +112,20 @@ class Desktop:
 
     def open_module(self, name: str) -> object:
         """Return the module's widget, set up and entered."""
-        from . import scripted
+        from . import application, proxy
 
         self.load_module(name)
         if name not in self._widgets:
-            self._widgets[name] = getattr(sys.modules[name], f"{name}Widget")(scripted.new_panel_parent())
+            parent = proxy.wrap(application.ModuleWidget())
+            self._widgets[name] = getattr(sys.modules[name], f"{name}Widget")(parent)
+            parent._object.scripted = self._widgets[name]
             self._widgets[name].setup()
-        self._widgets[name].enter()
+        self._widgets[name].parent.enter()
         return self._widgets[name]
+
+    def leave_module(self, name: str) -> None:
+        """Leave the module, as when another one is opened."""
+        self._widgets[name].parent.exit()
 
     def process_events(self) -> None:
         """Let Qt deliver what is waiting."""
