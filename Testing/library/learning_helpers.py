@@ -7,6 +7,9 @@ from LVMLib.cohort import Pair, write_pair
 from LVMLib.grid import Grid
 from LVMLib.learning import Augmentation, FinetuneConfig
 
+LONG = {"epochs": 5, "steps": 3, "threads": 2}
+"""A run that is long enough to be killed."""
+
 LPS_2MM = np.diag([-2.0, -2.0, 2.0, 1.0])
 
 

@@ -23,7 +23,8 @@ def bundle(tmp_path):
     )  # fmt: skip
     manifest = BundleManifest(
         name="test", architecture=Architecture(name="small", parameters=1), spacing_mm=2.0,
-        normalisation=HUWindow(**Normalisation().as_dict()), labels=LABEL_NAMES, crop=(16, 16, 16), provenance=(origin,),
+        normalisation=HUWindow(**Normalisation().as_dict()), labels=LABEL_NAMES, crop=(16, 16, 16),
+        provenance=(origin,),
     )  # fmt: skip
     return Bundle.save(tmp_path / "bundle", network, manifest)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -65,20 +64,21 @@ class CachedPair:
             phantom=facts["phantom"],
         )
 
-    @cached_property
+    # Mapped anew at every use: the pages of a closed map do not count as memory of this process.
+    @property
     def image(self) -> np.ndarray:
         """HU, ``(T, Z, Y, X)`` int16, memory-mapped."""
         return np.load(self.folder / "image.npy", mmap_mode="r")
 
-    @cached_property
+    @property
     def mask(self) -> np.ndarray:
         """Labels of the labelled phases, ``(L, Z, Y, X)`` uint8, memory-mapped."""
         return np.load(self.folder / "mask.npy", mmap_mode="r")
 
-    @cached_property
+    @property
     def points(self) -> np.ndarray:
         """Voxels of the left ventricle, ``(L, N, 3)`` int16."""
-        return np.load(self.folder / "points.npy", mmap_mode="r")
+        return np.load(self.folder / "points.npy")
 
 
 def cache_pairs(

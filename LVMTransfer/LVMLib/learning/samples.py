@@ -64,8 +64,9 @@ class Sampler:
         coordinates = deformed_coordinates(rng, centre, size, self.config.augmentation, float(case.grid.spacing[0]))
         box = _box(coordinates, case.grid.shape)
         labelled = [(n, case.labelled_phases.index(t)) for n, t in enumerate(phases) if t in case.labelled_phases]
-        labels = _warp_labels(np.stack([case.mask[(row, *box)] for _, row in labelled]), coordinates, box)
-        hu = _warp_image(np.stack([case.image[(t, *box)] for t in phases]), coordinates, box)
+        mask, image = case.mask, case.image
+        labels = _warp_labels(np.stack([mask[(row, *box)] for _, row in labelled]), coordinates, box)
+        hu = _warp_image(np.stack([image[(t, *box)] for t in phases]), coordinates, box)
         known = labels if len(labelled) == len(phases) else None
         hu = change_intensity(rng, hu, known, self.config.augmentation)
         return Sample(

@@ -55,11 +55,12 @@ def _rows(case: CachedPair) -> list[int]:
 
 
 def _phase_dice(model: Model, case: CachedPair, row: int) -> tuple[float, float]:
-    phase, total = case.labelled_phases[row], case.image.shape[0]
-    box = heart_box(model, [np.array(case.image[phase])])
+    image, phase = case.image, case.labelled_phases[row]
+    total = image.shape[0]
+    box = heart_box(model, [np.array(image[phase])])
     context = min(model.context or total, total)
     first = phase - context // 2
-    window = np.stack([case.image[((first + n) % total, *box)] for n in range(context)])
+    window = np.stack([image[((first + n) % total, *box)] for n in range(context)])
     labels = np.zeros(case.grid.shape, dtype=np.uint8)
     labels[box] = keep_one_ventricle(probabilities(model, window)[phase - first]).argmax(0).numpy()
     return _dice(labels, case.mask[row], BLOOD_POOL), _dice(labels, case.mask[row], LVM)

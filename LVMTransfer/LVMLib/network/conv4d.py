@@ -1,7 +1,7 @@
 """4D convolution over a stack of frames, without a loop over frames.
 
-A tensor ``(B, C, T, Z, Y, X)`` is held as *frames* ``(B·T, C, Z, Y, X)`` in ``channels_last_3d`` memory. A frame and its
-two neighbours in time stand side by side in the channels, and one 3D convolution of ``3·C`` channels does it.
+A tensor ``(B, C, T, Z, Y, X)`` is held as *frames* ``(B·T, C, Z, Y, X)`` in ``channels_last_3d`` memory. A frame and
+its two neighbours in time stand side by side in the channels, and one 3D convolution of ``3·C`` channels does it.
 """
 
 from __future__ import annotations
@@ -48,10 +48,44 @@ class Conv4d(nn.Module):
     def frames(self, frames: Tensor, batch: int) -> Tensor:
         """Convolve frames ``(B·T, C, Z, Y, X)`` of ``batch`` sequences."""
         phases = frames.shape[0] // batch
-        stacked = _neighbours(frames, batch, stride=self.stride, cyclic=self.cyclic)
         weight = _spatial_weight(self.weight, phases, cyclic=self.cyclic)
         weight = weight.contiguous(memory_format=torch.channels_last_3d)
-        return F.conv3d(stacked, weight, self.bias, stride=self.stride, padding=1)
+        if phases == 1:
+            return F.conv3d(frames, weight, self.bias, stride=self.stride, padding=1)
+        if torch.is_autocast_enabled(frames.device.type):
+            dtype = torch.get_autocast_dtype(frames.device.type)
+            frames, weight, bias = frames.to(dtype), weight.to(dtype), self.bias.to(dtype)
+        else:
+            bias = self.bias
+        return _StackedConvolution.apply(frames, weight, bias, batch, self.stride, self.cyclic)
+
+
+class _StackedConvolution(torch.autograd.Function):
+    """3D convolution of each frame with its neighbours; stacks them anew for the gradient instead of keeping them.
+
+    The stack is three times as large as the frames, which the network keeps anyway.
+    """
+
+    @staticmethod
+    def forward(ctx, frames: Tensor, weight: Tensor, bias: Tensor, batch: int, stride: int, cyclic: bool):  # noqa: PLR0917
+        ctx.save_for_backward(frames, weight)
+        ctx.options = batch, stride, cyclic
+        stacked = _neighbours(frames, batch, stride=stride, cyclic=cyclic)
+        return F.conv3d(stacked, weight, bias, stride=stride, padding=1)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        frames, weight = ctx.saved_tensors
+        batch, stride, cyclic = ctx.options
+        with torch.enable_grad():
+            frames = frames.detach().requires_grad_(ctx.needs_input_grad[0])
+            stacked = _neighbours(frames, batch, stride=stride, cyclic=cyclic)
+        to_stack, to_weight, to_bias = torch.ops.aten.convolution_backward(
+            gradient, stacked.detach(), weight, [weight.shape[0]], [stride] * 3, [1] * 3, [1] * 3, False, [0] * 3, 1,
+            [ctx.needs_input_grad[0], True, True],
+        )  # fmt: skip
+        to_frames = torch.autograd.grad(stacked, frames, to_stack)[0] if ctx.needs_input_grad[0] else None
+        return to_frames, to_weight, to_bias, None, None, None
 
 
 def conv4d_loop(x: Tensor, weight: Tensor, bias: Tensor, *, stride: int = 1, cyclic: bool = True) -> Tensor:
