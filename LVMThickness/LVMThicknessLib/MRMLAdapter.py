@@ -31,16 +31,18 @@ def thicknessModel(
     :raises ThicknessError: the surface is empty.
     """
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", name)
-    updateThicknessModel(node, result, scalarRange=scalarRange)
-    if legend:
-        addLegend(node.GetDisplayNode(), COLOR_BY["thickness"][1])
+    updateThicknessModel(node, result, scalarRange=scalarRange, legend=legend)
     return node
 
 
 def updateThicknessModel(
-    node: slicer.vtkMRMLModelNode, result: ThicknessResult, *, scalarRange: tuple[float, float] | None = None
+    node: slicer.vtkMRMLModelNode,
+    result: ThicknessResult,
+    *,
+    scalarRange: tuple[float, float] | None = None,
+    legend: bool = True,
 ) -> None:
-    """Replace the surface of a model made by :func:`thicknessModel`; colours and legend stay."""
+    """Put a result into a model node, new or made by :func:`thicknessModel`."""
     points, triangles = np.asarray(result.points, float), np.asarray(result.triangles)
     if not len(points) or not len(triangles):
         raise ThicknessError(
@@ -58,6 +60,8 @@ def updateThicknessModel(
     mesh.GetPointData().SetActiveScalars(THICKNESS)
     node.SetAndObservePolyData(mesh)
     _colorBy(node, THICKNESS, scalarRange or thicknessRange(result.thickness_mm))
+    if legend:
+        addLegend(node.GetDisplayNode(), COLOR_BY["thickness"][1])
 
 
 def streamlineTubes(

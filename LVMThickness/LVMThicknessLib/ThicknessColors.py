@@ -12,7 +12,10 @@ _STOPS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5e
 
 
 def thicknessColors() -> slicer.vtkMRMLColorTableNode:
-    """Return the colour table of the scene, made at the first call."""
+    """Return the colour table of the scene, made at the first call.
+
+    A scene file does not keep the colour of vertices without a value, so a call after opening one sets it again.
+    """
     node = slicer.mrmlScene.GetFirstNode(COLOR_NODE_NAME, "vtkMRMLColorTableNode")
     if node is None:
         node = slicer.vtkMRMLColorTableNode()
@@ -31,11 +34,22 @@ def addLegend(displayNode: slicer.vtkMRMLDisplayNode, title: str) -> slicer.vtkM
     logic = slicer.vtkSlicerColorLogic
     legend = logic.GetColorLegendDisplayNode(displayNode) or logic.AddDefaultColorLegendDisplayNode(displayNode)
     legend.SetTitleText(title)
-    legend.SetLabelFormat("%.0f" if "mm" in title else "%.1f")
-    legend.SetNumberOfLabels(5)
+    labels, labelFormat = _labels(*displayNode.GetScalarRange())
+    legend.SetNumberOfLabels(labels)
+    legend.SetLabelFormat(labelFormat)
     legend.SetMaxNumberOfColors(256)
     legend.SetVisibility(True)
     return legend
+
+
+def _labels(low: float, high: float) -> tuple[int, str]:
+    """Return how many labels fall on whole numbers, and their format; else five labels with a decimal."""
+    span = round(high - low)
+    if span == high - low and low == round(low):
+        steps = next((steps for steps in (4, 5, 6, 3, 7, 2) if span % steps == 0), None)
+        if steps:
+            return steps + 1, "%.0f"
+    return 5, "%.1f"
 
 
 def _colors(count: int) -> np.ndarray:

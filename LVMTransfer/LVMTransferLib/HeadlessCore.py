@@ -1,12 +1,13 @@
 """Slicer's core without its desktop: what the `slicer-core` wheel leaves to the application.
 
 `startHeadlessCore()` gives ``slicer.mrmlScene``, ``slicer.modules.<name>.logic()`` and a minimal ``slicer.app``, so
-that ``slicer.util``, segmentations, markups, sequences and off-screen views work in a batch job, the demo and the tests.
+that ``slicer.util``, segmentations, markups, sequences and off-screen views work in a batch job, the demo and tests.
 Inside the desktop application it does nothing.
 """
 
 from __future__ import annotations
 
+import colorsys
 import ctypes.util
 import json
 import os
@@ -159,7 +160,7 @@ def _applicationLogic(scene: object, home: str) -> object:
     scene.AddNode(crosshair)
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetHomeDirectory(home)
-    (Path(home) / "share" / "ColorFiles").mkdir(parents=True)
+    _writeColors(Path(home) / "share" / "ColorFiles")
     logic.SetShareDirectory("share")
     logic.SetMRMLScene(scene)
     logic.GetColorLogic().SetMRMLScene(scene)
@@ -191,6 +192,16 @@ def _register(logic: object, name: str, scene: object, applicationLogic: object,
         logic.SetModuleShareDirectory(share)
     logic.SetMRMLScene(scene)
     applicationLogic.SetModuleLogic(name.capitalize(), logic)
+
+
+def _writeColors(folder: Path) -> None:
+    """Write the colour file that Slicer's label maps name, with colours a golden angle apart."""
+    folder.mkdir(parents=True)
+    lines = ["0 Background 0 0 0 0"]
+    for index in range(1, 33):
+        rgb = colorsys.hsv_to_rgb(index * 0.618034 % 1.0, 0.6, 0.9)
+        lines.append(f"{index} Label{index} " + " ".join(str(round(255 * channel)) for channel in rgb) + " 255")
+    (folder / "GenericColors.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _writeTerminologies(folder: Path) -> None:

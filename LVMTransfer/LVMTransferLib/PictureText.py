@@ -7,13 +7,14 @@ Slicer's own legend manager draws a view's legends, too, but without Slicer's VT
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 import slicer
 import vtk
 from vtk.util import numpy_support
 
-_CAPTION, _TITLE, _LABEL = 0.042, 0.030, 0.028  # font size over picture height
+_CAPTION, _KEY, _TITLE, _LABEL = 0.042, 0.032, 0.030, 0.028  # font size over picture height
 _BAR_WIDTH, _BAR_HEIGHT, _RIGHT, _TOP = 0.028, 0.42, 0.90, 0.74  # parts of the picture
 _STEPS, _TITLE_COLUMNS = 256, 16
 LEGEND_WIDTH = 0.16  # part of the picture that a legend takes
@@ -23,6 +24,16 @@ def addCaption(renderer: vtk.vtkRenderer, text: str, height: int, *, dark: bool 
     """Write ``text`` into the upper left corner of a picture of ``height`` pixels."""
     if text:
         renderer.AddViewProp(_text(text, (0.02, 0.98), round(_CAPTION * height), dark, shadow=True, top=True))
+
+
+def addKey(renderer: vtk.vtkRenderer, key: Sequence[tuple[str, Sequence[float]]], height: int) -> None:
+    """Write what each colour means, in that colour, under the caption."""
+    for line, (text, color) in enumerate(key):
+        actor = _text(text, (0.02, 0.92 - 1.35 * _KEY * line), round(_KEY * height), False, top=True)
+        actor.GetTextProperty().SetColor(*color)
+        actor.GetTextProperty().SetBackgroundColor(0.0, 0.0, 0.0)
+        actor.GetTextProperty().SetBackgroundOpacity(0.5)
+        renderer.AddViewProp(actor)
 
 
 def addLegends(renderer: vtk.vtkRenderer, height: int, *, dark: bool = False) -> None:

@@ -18,7 +18,7 @@ from LVMLib.files import atomic_file
 from vtk.util import numpy_support
 
 from .HeadlessCore import chooseSoftwareRendering
-from .PictureText import LEGEND_WIDTH, addCaption, addLegends, shownLegends
+from .PictureText import LEGEND_WIDTH, addCaption, addKey, addLegends, shownLegends
 
 _SLICE_MANAGERS = (
     "vtkMRMLModelSliceDisplayableManager",
@@ -61,6 +61,7 @@ def renderSlice(
     size: tuple[int, int] = (600, 600),
     path: str | PathLike | None = None,
     caption: str = "",
+    key: Sequence[tuple[str, Sequence[float]]] = (),
     ruler: bool = True,
     hide: Sequence[slicer.vtkMRMLNode] = (),
 ) -> np.ndarray:
@@ -70,12 +71,14 @@ def renderSlice(
     :param fieldOfViewMm: width of the picture, mm.
     :param size: pixels, (width, height).
     :param path: PNG to write, or None.
+    :param key: what a line colour means: texts with their RGB, 0 to 1, written under the caption.
     :param hide: displayable nodes not to draw.
     :return: RGB ``(height, width, 3)`` uint8, first row on top.
     """
     chooseSoftwareRendering()
     with _hidden(hide), _sliceView(volumeNode, planeToRAS, fieldOfViewMm, size, ruler) as (window, renderer):
         addCaption(renderer, caption, size[1])
+        addKey(renderer, key, size[1])
         picture = _grab(window)
     return _saved(picture, path)
 
@@ -150,7 +153,7 @@ def _sliceView(
     logic = slicer.vtkMRMLSliceLogic()
     logic.SetMRMLApplicationLogic(applicationLogic)
     applicationLogic.GetSliceLogics().AddItem(logic)
-    with _newNodes():
+    with temporaryNodes():
         logic.SetMRMLScene(slicer.mrmlScene)
         node = _addViewNode("vtkMRMLSliceNode")
         logic.SetSliceNode(node)
@@ -196,7 +199,7 @@ def _threeDView(
     size: tuple[int, int], background: Sequence[float]
 ) -> Iterator[tuple[vtk.vtkRenderWindow, vtk.vtkRenderer, slicer.vtkMRMLCameraNode]]:
     """Yield a 3D view with its camera; its nodes are gone afterwards."""
-    with _newNodes():
+    with temporaryNodes():
         node = _addViewNode("vtkMRMLViewNode")
         node.SetBoxVisible(False)
         node.SetAxisLabelsVisible(False)
@@ -332,7 +335,7 @@ def _saved(picture: np.ndarray, path: str | PathLike | None) -> np.ndarray:
 
 
 @contextmanager
-def _newNodes() -> Iterator[None]:
+def temporaryNodes() -> Iterator[None]:
     """Remove from the scene every node that is added meanwhile."""
     scene = slicer.mrmlScene
     before = {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}
@@ -347,14 +350,15 @@ def _newNodes() -> Iterator[None]:
 
 @contextmanager
 def _hidden(nodes: Sequence[slicer.vtkMRMLDisplayableNode]) -> Iterator[None]:
-    shown = [node for node in nodes if node.GetDisplayVisibility()]
-    for node in shown:
-        node.SetDisplayVisibility(False)
+    displays = [node.GetNthDisplayNode(n) for node in nodes for n in range(node.GetNumberOfDisplayNodes())]
+    shown = [display for display in displays if display is not None and display.GetVisibility()]
+    for display in shown:
+        display.SetVisibility(False)
     try:
         yield
     finally:
-        for node in shown:
-            node.SetDisplayVisibility(True)
+        for display in shown:
+            display.SetVisibility(True)
 
 
 def _shownInThreeD() -> list[slicer.vtkMRMLDisplayableNode]:

@@ -12,7 +12,7 @@ from LVMLib.grid import BLOOD_POOL, LVM, Grid, require_labels
 from LVMLib.terminology import TERMS, label_of_entry
 from vtk.util import numpy_support
 
-from .SceneVolumes import addProxy, newSequenceNode, transformToWorld, browserOf, gridFromVolume
+from .SceneVolumes import addProxy, browserOf, gridFromVolume, newSequenceNode, transformToWorld
 
 # Slicer's own default: smooth enough for a ventricle at 1 mm, and the surface stays within half a voxel.
 SURFACE_SMOOTHING = 0.5
@@ -199,6 +199,10 @@ def _fillSegmentation(
 
 def orientedImage(labels: np.ndarray, grid: Grid) -> slicer.vtkOrientedImageData:
     """Return ``labels`` as a label map at its place, cropped to its content with a margin of one voxel."""
+    if np.linalg.det(grid.affine[:3, :3]) < 0:
+        # On a left-handed grid Slicer's surfaces face inwards, so the label map runs along k the other way.
+        affine = grid.affine @ np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, grid.shape[0] - 1], [0, 0, 0, 1.0]])
+        labels, grid = labels[::-1], Grid(grid.shape, affine)
     where = np.argwhere(labels)
     start, stop = where.min(0), where.max(0) + 1
     start, stop = np.maximum(start - 1, 0), np.minimum(stop + 1, labels.shape)

@@ -44,7 +44,7 @@ def centreOf(grid: Grid) -> np.ndarray:
 
 
 def spherical_result(*, inner: float = 10.0, outer: float = 16.0, invalid: int = 3) -> ThicknessResult:
-    """A thickness result whose truth is known: a sphere, radial lines, thickness rising from 4 mm at -z to 8 mm at +z."""
+    """A thickness result with a known truth: a sphere, radial lines, from 4 mm thick at -z to 8 mm at +z."""
     rings, around = 12, 24
     polar = np.linspace(0.15, np.pi - 0.15, rings)
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
