@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from ..errors import ThicknessError
 from ..grid import BLOOD_POOL, LVM
+from .scan import open_faces
 
 # An opening smaller than this part of the blood pool's surface is a hole in the wall, not the base.
 MIN_OPENING = 0.03
@@ -107,7 +108,9 @@ def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.
     holes : int
         Number of openings that are not the base: holes in the wall.
     """
-    centres, owners, surface = _open_faces(labels)
+    faces, surface = open_faces(labels)
+    owners, side = faces[:, :3].astype(int), faces[:, 3]
+    centres = owners[:, ::-1] + np.where(np.arange(3) == side[:, None] // 2, side[:, None] % 2 - 0.5, 0.0)
     if len(centres) == 0:
         return None, np.empty((0, 3)), np.empty((0, 3)), 0
     pool = np.zeros(labels.shape, bool)
@@ -129,23 +132,9 @@ def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.
     return _ring_base(labels, spacing, owners, pool_centre), centres, others, count - len(chosen)
 
 
-def _open_faces(labels):
-    """Centres (x, y, z; index units) and owners (k, j, i) of blood pool faces on background; faces in all."""
-    pool = labels == BLOOD_POOL
-    centres, owners, surface = [], [], 0
-    for axis in range(3):
-        for step in (-1, 1):
-            other = np.roll(labels, -step, axis)
-            surface += int(np.count_nonzero(pool & (other != BLOOD_POOL)))
-            found = np.argwhere(pool & (other == 0))
-            owners.append(found)
-            centres.append(found + 0.5 * step * (np.arange(3) == axis))
-    return np.concatenate(centres)[:, ::-1], np.concatenate(owners), surface
-
-
 def _fit_plane(points, inner):
     origin = points.mean(axis=0)
-    normal = np.linalg.svd(points - origin, full_matrices=False)[2][2]
+    normal = np.linalg.eigh(np.cov((points - origin).T))[1][:, 0]
     return origin, normal if normal @ (origin - inner) >= 0 else -normal
 
 

@@ -10,6 +10,7 @@ from scipy import ndimage
 from ..errors import LabelError, ThicknessError
 from ..grid import BLOOD_POOL, LVM, Grid, require_labels
 from .base import Base, find_base, plane_base
+from .scan import below_base, survey
 
 # A second blood pool of this part of the first one is another ventricle, not a pocket between trabeculae.
 SECOND_POOL = 0.1
@@ -67,8 +68,8 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane) -> Prepared:
     ThicknessError
         No blood pool, no wall, two ventricles, or a base plane that misses the heart.
     """
-    labels = _checked(labels, affine)
-    cropped, start = _crop(labels, 2)
+    labels, box = _checked(labels, affine)
+    cropped, start = _crop(labels, box, 2)
     shift = np.eye(4)
     shift[:3, 3] = start
     cropped, filled, findings = _fill_enclosed(cropped)
@@ -91,7 +92,6 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane) -> Prepared:
         offset = grid.directions.T @ (translation - grid.affine[:3, 3])
         base, opening = base.moved(local, offset), opening @ local.T + offset
         hole_faces = hole_faces @ local.T + offset
-        _require_hit(cropped, grid.spacing, base)
     labels_out, filled, pad = _recrop(cropped, filled, grid.spacing, base)
     if base is not None:
         base = base.moved(np.eye(3), -pad[:3, 3] * grid.spacing)
@@ -127,28 +127,22 @@ def _checked(labels, affine):
             remedy="Pass the image's voxel-to-RAS matrix.",
         )
     Grid(labels.shape, affine).require_orthogonal("label map")
-    if labels.dtype != np.uint8 or labels.max(initial=0) > LVM:
+    if labels.dtype != np.uint8:
         labels = require_labels(labels, "label map", allow_empty=True)
+    counts, box = survey(labels)
+    if counts[LVM + 1 :].any():
+        require_labels(labels, "label map", allow_empty=True)
     for value, name, remedy in (
         (LVM, "LV myocardium (label 2)", "Segment the myocardium first."),
         (BLOOD_POOL, "LV blood pool (label 1)", "Segment the blood pool first: its surface is the endocardium."),
     ):
-        if not (labels == value).any():
+        if counts[value] == 0:
             raise ThicknessError("label map", expected=name, found="not one voxel of it", remedy=remedy)
-    return labels
+    return labels, box
 
 
-def _bounds(mask):
-    found = []
-    for axis in range(3):
-        line = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        found.append((int(line[0]), int(line[-1]) + 1))
-    return found
-
-
-def _crop(volume, margin, mask=None, *, beyond=0):
-    """Crop to the labelled box with ``margin`` voxels of zeros about it, ``beyond`` more after the last layer."""
-    bounds = _bounds(volume > 0 if mask is None else mask)
+def _crop(volume, bounds, margin, beyond=0):
+    """Crop to a box with ``margin`` voxels of zeros about it, ``beyond`` more after the last layer."""
     shape = [high - low + 2 * margin for low, high in bounds]
     shape[0] += beyond
     out = np.zeros(shape, volume.dtype)
@@ -218,13 +212,10 @@ def _permuted(volume, turn):
     return np.ascontiguousarray(out[::-1] if turn[order[2], 2] < 0 else out)
 
 
-def _require_hit(labels, spacing, base):
-    corners = np.argwhere(labels == LVM)[:, ::-1] * spacing
-    heights = base.height(corners)
-    below = float(np.mean(heights < 0))
-    if below > 0.02 and heights.max() > -2 * spacing.max():
+def _require_hit(below, total, highest, step):
+    if below > 0.02 * total and highest > -2 * step:
         return
-    where = "above it" if below <= 0.02 else f"{-heights.max():.0f} mm below it"
+    where = "above it" if below <= 0.02 * total else f"{-highest:.0f} mm below it"
     raise ThicknessError(
         "base plane",
         expected="a plane through the base of the wall, its normal away from the apex",
@@ -234,15 +225,15 @@ def _require_hit(labels, spacing, base):
 
 
 def _recrop(labels, filled, spacing, base):
-    """Crop to what lies below the base, with a margin for the blur."""
-    keep = labels > 0
-    if base is not None:
-        step = spacing.max()
-        corners = np.argwhere(keep)
-        beyond = base.height(corners[:, ::-1] * spacing) > step
-        keep[tuple(corners[beyond].T)] = False
-    out, start = _crop(labels, MARGIN, keep, beyond=0 if base is None else MARGIN_BEYOND)
-    holes, _ = _crop(filled, MARGIN, keep, beyond=0 if base is None else MARGIN_BEYOND)
+    """Crop to what lies below the base, with a margin for the blur; refuse a base that misses the wall."""
+    if base is None:
+        box, beyond = survey(labels)[1], 0
+    else:
+        step, beyond = spacing.max(), MARGIN_BEYOND
+        box, wall = below_base(labels, spacing, base.origin, np.ascontiguousarray(base.axes), base.lid, step)
+        _require_hit(*wall, step)
+    out, start = _crop(labels, box, MARGIN, beyond)
+    holes = _crop(filled, box, MARGIN, beyond)[0]
     pad = np.eye(4)
     pad[:3, 3] = start
     return out, holes, pad
