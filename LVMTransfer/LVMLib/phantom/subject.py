@@ -266,7 +266,7 @@ def _other(rng: np.random.Generator, profile: SiteProfile, left: LeftHeart) -> O
         right_wall=_between(rng, (2.0, 4.0)),
         fat=profile.fat_mm[0] + (profile.fat_mm[1] - profile.fat_mm[0]) * float(rng.uniform()) ** 1.8,
         fat_bias=_between(rng, (0.2, 1.0)),
-        groove=_between(rng, (6.0, 16.0)),
+        groove=_between(rng, (7.0, 28.0)),
         jitter=tuple(float(value) for value in np.clip(rng.normal(0.0, 1.0, 24), -2.0, 2.0)),
         calcium=float(rng.uniform(0.0, 1.0) ** 2) if rng.uniform() < 0.5 else 0.0,
         warp=_between(rng, (0.3, 3.0)),
