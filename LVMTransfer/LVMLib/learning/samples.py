@@ -37,6 +37,10 @@ class Sample:
     case: str
 
 
+SMALLEST_SIDE = 0.6
+"""Crops of several phases have shorter sides, so that they hold about as many voxels, but not less than this part."""
+
+
 class Sampler:
     """Draws foreground-balanced 4D crops that always hold a labelled phase.
 
@@ -58,8 +62,9 @@ class Sampler:
         rng = np.random.default_rng([self.config.seed, step, item])
         case = self._case(step * self.config.batch + item)
         index = int(rng.integers(len(case.labelled_phases)))
-        phases = self._window(rng, case, case.labelled_phases[index])
-        size = self._size(rng, shrink)
+        count = self._phase_count(step)
+        phases = self._window(rng, case, case.labelled_phases[index], count)
+        size = self._size(rng, shrink * max(count ** (-1 / 3), SMALLEST_SIDE))
         centre = self._centre(rng, case, index, size)
         coordinates = deformed_coordinates(rng, centre, size, self.config.augmentation, float(case.grid.spacing[0]))
         box = _box(coordinates, case.grid.shape)
@@ -82,12 +87,16 @@ class Sampler:
         order = np.random.default_rng([self.config.seed, 1, turn, 0]).permutation(len(self.cases))
         return self.cases[order[place]]
 
-    def _window(self, rng: np.random.Generator, case: CachedPair, labelled: int) -> list[int]:
-        """Return the phases of the crop, cyclic, with the labelled one at a random place."""
+    def _phase_count(self, step: int) -> int:
+        """Return how many phases the crops of a step have: the same for all, so that no core waits for another."""
         counts = list(self.config.windows)
         weights = np.array([self.config.windows[n] for n in counts], dtype=float)
+        return int(np.random.default_rng([self.config.seed, 2, step, 0]).choice(counts, p=weights / weights.sum()))
+
+    def _window(self, rng: np.random.Generator, case: CachedPair, labelled: int, count: int) -> list[int]:
+        """Return the phases of the crop, cyclic, with the labelled one at a random place."""
         total = case.image.shape[0]
-        count = min(int(rng.choice(counts, p=weights / weights.sum())), total)
+        count = min(count, total)
         # Neighbours in the window may be several phases apart, up to a window that spans the whole cycle.
         stride = int(rng.integers(1, max(total // count, 1) + 1)) if count > 1 else 1
         first = labelled - stride * int(rng.integers(count))
