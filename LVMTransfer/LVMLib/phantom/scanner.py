@@ -54,21 +54,32 @@ def acquire(hu: np.ndarray, spacing: np.ndarray, scan: Scan, rng: np.random.Gene
     ndarray (Z, Y, X) int16
     """
     step = np.asarray(spacing, float)[::-1]
-    dense = np.clip(hu - DENSE_HU, 0.0, 600.0)
+    artefacts = max(scan.shading_hu, scan.streaks_hu) > 1.0
+    dense = np.clip(hu, DENSE_HU, DENSE_HU + 600.0) if artefacts else np.empty((0, 0, 0), np.float32)
+    dense -= DENSE_HU
+    # In place: at 512 x 512 x 200 every copy of the volume is 200 MiB.
     sigma = scan.blur_mm / step
     if sigma.max() > 0.15:
-        blurred = gaussian_filter(hu, sigma, mode="nearest", truncate=3.0)
+        gaussian_filter(hu, sigma, output=hu, mode="nearest", truncate=3.0)
         if scan.sharpening > 0.02:
-            blurred += scan.sharpening * (blurred - gaussian_filter(blurred, 1.2 / step, mode="nearest", truncate=3.0))
-        hu = blurred
+            soft = gaussian_filter(hu, 1.2 / step, mode="nearest", truncate=3.0)
+            soft *= -scan.sharpening
+            hu *= 1.0 + scan.sharpening
+            hu += soft
+            del soft
     if scan.shading_hu > 1.0:
-        hu -= scan.shading_hu * _shadow(dense, step)
+        shadow = _shadow(dense, step)
+        shadow *= scan.shading_hu
+        hu -= shadow
+        del shadow
     if scan.streaks_hu > 1.0:
         _streaks(hu, dense, step[1], scan.streaks_hu, rng)
-    hu = hu * np.float32(scan.gain) + np.float32(scan.bias + 1000.0 * (scan.gain - 1.0) * 0.0)
+    del dense
+    hu *= scan.gain
+    hu += scan.bias
     hu += _noise(hu.shape, step, scan, rng)
     np.clip(hu, -1024.0, 3071.0, out=hu)
-    return np.rint(hu).astype(np.int16)
+    return np.rint(hu, out=hu).astype(np.int16)
 
 
 def _shadow(dense: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -78,9 +89,12 @@ def _shadow(dense: np.ndarray, step: np.ndarray) -> np.ndarray:
     halo = gaussian_filter(coarse, 14.0 / (step * stride), mode="nearest", truncate=2.5)
     for axis, count in enumerate(stride):
         halo = np.repeat(halo, count, axis=axis)
-    halo = halo[: dense.shape[0], : dense.shape[1], : dense.shape[2]]
+    halo = np.ascontiguousarray(halo[: dense.shape[0], : dense.shape[1], : dense.shape[2]])
     sigma = (0.0, stride[1] / 2.0, stride[2] / 2.0)
-    return gaussian_filter(np.minimum(halo, 1.5), sigma, mode="nearest", truncate=2.0) * (dense < 1.0)
+    np.minimum(halo, 1.5, out=halo)
+    gaussian_filter(halo, sigma, output=halo, mode="nearest", truncate=2.0)
+    halo[dense >= 1.0] = 0.0
+    return halo
 
 
 def _noise(shape: tuple[int, ...], step: np.ndarray, scan: Scan, rng: np.random.Generator) -> np.ndarray:
@@ -88,13 +102,14 @@ def _noise(shape: tuple[int, ...], step: np.ndarray, scan: Scan, rng: np.random.
     noise = rng.standard_normal(shape, dtype=np.float32)
     sigma = scan.grain_mm / step * (0.7, 1.0, 1.0)
     if sigma.max() > 0.25:
-        noise = gaussian_filter(noise, sigma, mode="wrap", truncate=3.0)
+        gaussian_filter(noise, sigma, output=noise, mode="wrap", truncate=3.0)
         noise /= max(float(noise.std()), 1e-6)
     # Averaging a correlated field over larger voxels: variance falls with the number of grains in a voxel.
     grain = math.sqrt(1.0 + (scan.grain_mm * 1.6) ** 2)
     size = float(np.prod(step)) ** (1.0 / 3.0)
     level = scan.noise_hu * grain / math.sqrt(size**2 + (scan.grain_mm * 1.6) ** 2)
-    return noise * np.float32(level)
+    noise *= np.float32(level)
+    return noise
 
 
 @njit(cache=True, nogil=True)
