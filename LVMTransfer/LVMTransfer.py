@@ -150,8 +150,11 @@ class LVMTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.initializeParameterNode()
 
     def initializeParameterNode(self):
-        """Take the parameter node of the scene and choose the first volume if none was chosen."""
+        """Take the parameter node of the scene; choose the first volume and the Site 1 model if none was chosen."""
         self.setParameterNode(self.logic.getParameterNode())
+        delivered = self.logic.deliveredModel(self.resourcePath(""))
+        if delivered is not None and str(self.parameters.bundlePath) in ("", "."):
+            self.parameters.bundlePath = delivered
         if self.parameters.inputVolume is None:
             volumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
             if volumeNode and not volumeNode.IsA("vtkMRMLLabelMapVolumeNode"):

@@ -6,7 +6,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from LVMTransferLib.Panel import Panel, isChosen, setReady
+from LVMTransferLib.Panel import Panel, fitTable, isChosen, setReady
 from LVMTransferLib.TrainingProcess import TrainingProcess, finetuneArguments
 
 
@@ -133,7 +133,7 @@ class FinetunePanel(Panel):
         for row, values in enumerate(rows):
             for column, text in enumerate(values):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
-        table.horizontalHeader().stretchLastSection = True
+        fitTable(table)
 
 
 def comparisonRows(comparison: dict, validations: list) -> list:

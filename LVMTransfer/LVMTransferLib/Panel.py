@@ -27,6 +27,14 @@ def setReady(button: object, missing: Sequence[str], whatItDoes: str, *, busy: b
         button.toolTip = whatItDoes
 
 
+def fitTable(table: object) -> None:
+    """Make every text of a table readable in the width of the panel."""
+    table.verticalHeader().visible = False
+    table.horizontalHeader().stretchLastSection = True
+    table.resizeColumnsToContents()
+    table.resizeRowsToContents()
+
+
 class Panel:
     """A section: connects its widgets, acts through the module's logic and shows what the parameter node holds.
 

@@ -7,7 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from LVMTransferLib import SceneViews
-from LVMTransferLib.Panel import Panel, isChosen, setReady
+from LVMTransferLib.Panel import Panel, fitTable, isChosen, setReady
 
 
 class ReviewPanel(Panel):
@@ -109,6 +109,7 @@ class CheckPanel(Panel):
     def onFinding(self, row: int, column: int) -> None:
         """Show the phase and the place of a finding."""
         finding = self._findings[row]
+        self.runner.report(finding.message)
         # A finding on both phases is shown at end-diastole.
         phase = self.parameters.esPhase if finding.phase == "ES" else self.parameters.edPhase
         self.logic.showPhase(self.parameters.inputVolume, phase)
@@ -116,7 +117,8 @@ class CheckPanel(Panel):
             SceneViews.jumpTo(finding.where_ras)
 
     def _show(self, findings: list) -> None:
-        self._findings = list(findings)
+        # What needs a look comes first, what could not be judged last.
+        self._findings = sorted(findings, key=lambda finding: (False, True, None).index(finding.passed))
         table = self.ui.findingsTable
         table.clear()
         table.columnCount = 3
@@ -128,7 +130,7 @@ class CheckPanel(Panel):
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(text)
                 table.setItem(row, column, item)
-        table.horizontalHeader().stretchLastSection = True
+        fitTable(table)
 
 
 class ExportPanel(Panel):

@@ -54,6 +54,19 @@ class SceneCases:
         self.showPhase(volumeNode, ed)
         return LoadedCase(volumeNode, segmentationNode, ed, es)
 
+    @staticmethod
+    def deliveredModel(resourceFolder: str) -> Path | None:
+        """Return the Site 1 model that comes with the software, or None.
+
+        :param resourceFolder: the module's Resources folder; the model lies in it when installed, else in that of the
+          repository.
+        """
+        folder = Path(resourceFolder)
+        for place in (folder / "Site1", folder.parent.parent / "Resources" / "Site1"):
+            if (place / "bundle.json").is_file():
+                return place
+        return None
+
     def describeModel(self, bundlePath: Path) -> str:
         """Return one line on a model bundle, from its manifest alone; prediction verifies every file.
 

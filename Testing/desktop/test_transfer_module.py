@@ -39,6 +39,7 @@ def test_the_module_describes_itself_for_the_application(desktop):
 
 
 def test_an_empty_scene_enables_nothing_and_says_what_is_missing(panel):
+    panel.parameters.bundlePath = Path()
     for name in ("predictButton", "shortAxisButton", "repairButton", "checkButton", "exportButton", "finetuneButton"):
         button = getattr(panel.ui, name)
         assert not button.enabled, name
@@ -64,6 +65,18 @@ def test_choosing_nodes_in_the_panel_writes_the_parameter_node_and_back(panel):
     assert panel.parameters.edPhase == 3
     panel.parameters.device = type(panel.parameters.device).CPU
     assert panel.ui.deviceComboBox.currentText == "Processor (CPU)"
+
+
+def test_the_model_that_comes_with_the_software_is_found_beside_the_module_or_in_the_repository(
+    panel, bundle, tmp_path
+):
+    resources = tmp_path / "module" / "Resources"
+    resources.mkdir(parents=True)
+    assert panel.logic.deliveredModel(str(resources)) is None
+    shutil.copytree(bundle, tmp_path / "Resources" / "Site1")
+    assert panel.logic.deliveredModel(str(resources)) == tmp_path / "Resources" / "Site1"
+    shutil.copytree(bundle, resources / "Site1")
+    assert panel.logic.deliveredModel(str(resources)) == resources / "Site1"
 
 
 def test_a_folder_without_a_model_is_named_and_keeps_predict_off(panel, tmp_path):
@@ -190,6 +203,7 @@ def test_check_lists_the_findings_and_a_click_moves_the_views_there(panel):
     matrix = SceneViews.sliceNodeOf("Red").GetSliceToRAS()
     center = np.array([matrix.GetElement(axis, 3) for axis in range(3)])
     np.testing.assert_allclose(center, findings[row].where_ras, atol=0.1)
+    assert panel.ui.statusLabel.text == findings[row].message
 
 
 def test_export_writes_a_case_and_a_pair_that_the_library_opens(panel, tmp_path):
