@@ -20,7 +20,7 @@ def register(commands: argparse._SubParsersAction) -> None:
 def _register_phantom(commands: argparse._SubParsersAction) -> None:
     phantom = commands.add_parser("phantom", help="make a cohort of synthetic 4D cardiac CTs with known labels")
     phantom.add_argument("cohort", type=Path)
-    phantom.add_argument("--site", type=int, choices=(1, 2), required=True, help="whose scanner and population")
+    phantom.add_argument("--site", choices=("1", "2"), required=True, help="whose scanner and population")
     phantom.add_argument("--cases", type=int, required=True, metavar="N")
     phantom.add_argument("--seed", type=int, default=0)
     phantom.add_argument("--phases", type=int, default=20, help="phases of the cardiac cycle (default 20)")
