@@ -82,9 +82,7 @@ def main() -> int:
     for number, command in enumerate(steps, start=1):
         say(f"\n=== step {number} of {len(steps) + 1}, {time.monotonic() - started:.0f} s")
         lvm(*command)
-    say(
-        f"\n=== step {len(steps) + 1} of {len(steps) + 1}: before and after on the test cases, {time.monotonic() - started:.0f} s"
-    )
+    say(f"\n=== before and after on the test cases, {time.monotonic() - started:.0f} s")
     page, text = write_demo_report()
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2**20
     say(f"\n{text}\n\n{time.monotonic() - started:.0f} s, largest process {peak:.1f} GiB\n{page}")
