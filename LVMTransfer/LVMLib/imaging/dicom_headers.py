@@ -262,16 +262,6 @@ def _header(path: Path, dataset: Dataset, parts: list[Dataset], pixels_at: int |
             raise ValueError(f"no {name}")
         return value
 
-    syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")) if dataset.file_meta else ""
-    layout = PixelLayout(
-        offset=pixels_at,
-        byte_order=_NATIVE.get(syntax, "<"),
-        bits_allocated=int(dataset.BitsAllocated),
-        bits_stored=int(dataset.BitsStored),
-        signed=int(dataset.get("PixelRepresentation", 0)) == 1,
-        slope=float(_number(parts, "RescaleSlope") or 1.0),
-        intercept=float(_number(parts, "RescaleIntercept") or 0.0),
-    )
     trigger = _number(parts, "TriggerTime")
     orientation = tuple(float(x) for x in required("ImageOrientationPatient"))
     position = tuple(float(x) for x in required("ImagePositionPatient"))
@@ -295,8 +285,21 @@ def _header(path: Path, dataset: Dataset, parts: list[Dataset], pixels_at: int |
         temporal=_number(parts, "TemporalPositionIdentifier", "TemporalPositionIndex"),
         acquisition=_number(parts, "AcquisitionNumber"),
         instance=int(_number(parts, "InstanceNumber") or frame),
-        pixels=layout,
+        pixels=_layout(dataset, parts, pixels_at),
         depth=float(np.dot(slice_normal(orientation), position)),
+    )
+
+
+def _layout(dataset: Dataset, parts: list[Dataset], pixels_at: int | None) -> PixelLayout:
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID", "")) if dataset.file_meta else ""
+    return PixelLayout(
+        offset=pixels_at,
+        byte_order=_NATIVE.get(syntax, "<"),
+        bits_allocated=int(dataset.BitsAllocated),
+        bits_stored=int(dataset.BitsStored),
+        signed=int(dataset.get("PixelRepresentation", 0)) == 1,
+        slope=float(_number(parts, "RescaleSlope") or 1.0),
+        intercept=float(_number(parts, "RescaleIntercept") or 0.0),
     )
 
 
