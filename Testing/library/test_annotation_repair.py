@@ -12,8 +12,10 @@ from LVMLib.errors import LabelError
 from LVMLib.measures import dice
 from scipy import ndimage
 
-GRID = cube_grid(104)
-TRUTH = half_ellipsoid(GRID, grid_centre(GRID) + np.array([15, -15, 12]))
+GRID = cube_grid(80)
+BASE = grid_centre(GRID) + np.array([12, -12, 9])
+SIZE = {"endo": (17.0, 42.0), "wall": 8.0}
+TRUTH = half_ellipsoid(GRID, BASE, **SIZE)
 
 
 def with_salt(labels: np.ndarray, *, part: float, seed: int) -> np.ndarray:
@@ -44,7 +46,7 @@ def test_a_clean_mask_stays_as_it_is():
 
 
 def test_the_notch_between_mitral_plane_and_outflow_tract_is_not_filled():
-    labels = half_ellipsoid(GRID, grid_centre(GRID) + np.array([15, -15, 12]), outflow=np.array([1.0, 1.0, 1.0]))
+    labels = half_ellipsoid(GRID, BASE, outflow=np.array([1.0, 1.0, 1.0]), **SIZE)
     repair = repair_labels(labels, GRID)
     assert np.count_nonzero(repair.changed) <= 5, "at most a pixelation pit in the corner"
     assert (repair.holes_before, repair.gaps_before) == (0, 0)
@@ -68,7 +70,7 @@ def test_a_gap_along_the_endocardium_is_counted_and_closed():
 
 def test_detached_islands_vanish():
     damaged = TRUTH.copy()
-    damaged[2:5, 2:5, 2:5], damaged[90:93, 5:9, 5:9] = 1, 2
+    damaged[2:5, 2:5, 2:5], damaged[70:73, 5:9, 5:9] = 1, 2
     assert_repaired(damaged, at_least=1.0)
     assert repair_labels(damaged, GRID).islands_removed == 27 + 48
 
@@ -81,7 +83,7 @@ def test_all_defects_together_are_repaired():
 
 def test_a_large_enclosed_hole_is_filled_whatever_the_radius():
     damaged = TRUTH.copy()
-    cavity = ndimage.distance_transform_edt(TRUTH == 1) >= 12
+    cavity = ndimage.distance_transform_edt(TRUTH == 1) >= 9
     damaged[cavity] = 0
     repair = repair_labels(damaged, GRID, radius_voxels=3)
     assert repair.holes_before == 1
@@ -90,7 +92,7 @@ def test_a_large_enclosed_hole_is_filled_whatever_the_radius():
 
 def test_papillary_muscles_inside_the_cavity_become_blood_pool():
     damaged = TRUTH.copy()
-    muscle = ndimage.distance_transform_edt(TRUTH == 1) >= 15
+    muscle = ndimage.distance_transform_edt(TRUTH == 1) >= 11
     damaged[muscle] = 2
     assert find_papillary(damaged).sum() == muscle.sum()
     repair = repair_labels(damaged, GRID)
@@ -99,21 +101,21 @@ def test_papillary_muscles_inside_the_cavity_become_blood_pool():
 
 def test_a_wall_cut_in_two_by_a_missing_slice_keeps_both_parts():
     damaged = TRUTH.copy()
-    damaged[50] = 0
+    damaged[40] = 0
     repair = repair_labels(damaged, GRID)
     assert min(dice(repair.labels, TRUTH).values()) > 0.99
 
 
 def test_a_heart_cut_by_the_image_border_is_repaired_too():
-    labels, grid = TRUTH[:60], GRID.cropped((0, 0, 0), (60, 104, 104))
+    labels, grid = TRUTH[:45], GRID.cropped((0, 0, 0), (45, 80, 80))
     assert not repair_labels(labels, grid).changed.any()
     repair = repair_labels(with_gap(labels), grid)
     assert min(dice(repair.labels, labels).values()) > 0.99
 
 
 def test_anisotropic_voxels_are_repaired_with_a_ball_in_millimetres():
-    grid = cube_grid(104, (1.0, 1.0, 2.5))
-    truth = half_ellipsoid(grid, grid_centre(grid) + np.array([15, -15, 12]))
+    grid = cube_grid(80, (1.0, 1.0, 2.5))
+    truth = half_ellipsoid(grid, grid_centre(grid) + np.array([12, -12, 9]), **SIZE)
     repair = repair_labels(with_gap(truth), grid)
     assert min(dice(repair.labels, truth).values()) > 0.98
     assert (repair.holes_after, repair.gaps_after) == (0, 0)
@@ -140,9 +142,9 @@ def test_empty_and_strange_labels_are_named(value: int):
 
 def test_repair_of_a_whole_chest_at_1_mm_takes_about_a_second():
     big = np.zeros((200, 200, 200), dtype=np.uint8)
-    big[40:144, 50:154, 60:164] = with_gap(TRUTH)
+    big[40:120, 50:130, 60:140] = with_gap(TRUTH)
     grid = cube_grid(200)
     repair_labels(big, grid)
-    started = time.perf_counter()
+    started = time.process_time()
     repair_labels(big, grid)
-    assert time.perf_counter() - started < 6.0, "1 s on an idle core; the bound allows for a shared one"
+    assert time.process_time() - started < 2.0, "about 0.5 s of one core"

@@ -32,6 +32,9 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-nu
 th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 2px solid var(--soft); font-weight: 600; }
+table.wide { font-size: 12.5px; }
+table.wide th, table.wide td { padding: 4px 7px; }
+table.wide th { white-space: normal; vertical-align: bottom; }
 tbody tr:nth-child(even) { background: #fafbfc; }
 td.good { color: #12664a; font-weight: 600; }
 td.bad { color: #b3261e; font-weight: 600; }

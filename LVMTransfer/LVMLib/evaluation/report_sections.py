@@ -156,7 +156,7 @@ def case_section(table: EvaluationTable) -> str:
                 numbers += ["–" if math.isnan(value) else f"{value:.1f}" for value in values]
                 cells = [f"{escape(case)}, {escape(row.phase_name)}", escape(model), *numbers]
                 rows.append((cells, [""] * len(cells)))
-    return f"<h2>Every case{' (phantom)' if table.phantom else ''}</h2>{_table(header, rows)}"
+    return f"<h2>Every case{' (phantom)' if table.phantom else ''}</h2>{_table(header, rows, style='wide')}"
 
 
 def provenance_section(facts: Mapping[str, object]) -> str:
@@ -203,7 +203,7 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
-def _table(header: Sequence[str], rows: Sequence[tuple[Sequence[str], Sequence[str]]]) -> str:
+def _table(header: Sequence[str], rows: Sequence[tuple[Sequence[str], Sequence[str]]], *, style: str = "") -> str:
     head = "".join(f"<th>{cell}</th>" for cell in header)
     body = "".join(
         "<tr>"
@@ -211,7 +211,9 @@ def _table(header: Sequence[str], rows: Sequence[tuple[Sequence[str], Sequence[s
         + "</tr>"
         for cells, styles in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table class="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def _charts(charts: Sequence[tuple[str, str]]) -> str:
