@@ -153,12 +153,14 @@ class LVMThicknessWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setParameterNode(self, parameters):
         """Bind the panel to a parameter node, or to none."""
+        from LVMTransferLib.Panel import parameterWidgets
+
         if self.parameters is not None:
             self.parameters.disconnectGui(self._guiTag)
             self.removeObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
         self.parameters = parameters
         if self.parameters is not None:
-            self._guiTag = self.parameters.connectGui(self.ui)
+            self._guiTag = self.parameters.connectParametersToGui(parameterWidgets(self.ui))
             self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
             self.refresh()
 

@@ -100,6 +100,7 @@ class LVMTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.setup(self)
         from LVMTransferLib.CasePanels import CasePanel, PredictPanel
         from LVMTransferLib.FinetunePanel import FinetunePanel
+        from LVMTransferLib.Panel import leaveEmptyUntilChosen
         from LVMTransferLib.ReviewPanels import CheckPanel, ExportPanel, ReviewPanel
         from LVMTransferLib.TaskRunner import TaskRunner
 
@@ -107,6 +108,8 @@ class LVMTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addWidget(self.uiWidget)
         self.ui = slicer.util.childWidgetVariables(self.uiWidget)
         self.uiWidget.setMRMLScene(slicer.mrmlScene)
+        for edit in (self.ui.cohortPathEdit, self.ui.bundlePathEdit, self.ui.pairsPathEdit, self.ui.runPathEdit):
+            leaveEmptyUntilChosen(edit)
         self.logic = LVMTransferLogic()
         self.runner = TaskRunner(self.ui.progressBar, self.ui.statusLabel, self.refresh, self.ensurePackages)
         self.casePanel, self.checkPanel = CasePanel(self), CheckPanel(self)
@@ -162,12 +165,14 @@ class LVMTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setParameterNode(self, parameters):
         """Bind the panel to a parameter node, or to none."""
+        from LVMTransferLib.Panel import parameterWidgets
+
         if self.parameters is not None:
             self.parameters.disconnectGui(self._guiTag)
             self.removeObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
         self.parameters = parameters
         if self.parameters is not None:
-            self._guiTag = self.parameters.connectGui(self.ui)
+            self._guiTag = self.parameters.connectParametersToGui(parameterWidgets(self.ui))
             self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
             self.refresh()
 

@@ -13,6 +13,26 @@ def isChosen(path: Path) -> bool:
     return str(path) not in ("", ".")
 
 
+def leaveEmptyUntilChosen(pathEdit: object) -> None:
+    """Show an empty path as empty: the parameter node gives it back as the current folder, ``.``."""
+
+    def clear(path: str) -> None:
+        if path == ".":
+            pathEdit.currentPath = ""
+
+    pathEdit.connect("currentPathChanged(QString)", clear)
+
+
+def parameterWidgets(ui: object) -> dict:
+    """Return parameter name to widget, for ``connectParametersToGui``.
+
+    ``connectGui`` does the same, but before Slicer 5.12 it returns no tag, so that it cannot be undone and the widgets
+    would stay bound to the parameter node of a closed scene.
+    """
+    named = {widget.property("SlicerParameterName"): widget for widget in vars(ui).values()}
+    return {name: widget for name, widget in named.items() if name}
+
+
 def setReady(button: object, missing: Sequence[str], whatItDoes: str, *, busy: bool = False) -> None:
     """Enable a button, or say in its tooltip what is missing.
 

@@ -14,7 +14,8 @@ def load(desktop, tmp_path):
         path = tmp_path / "panel.ui"
         path.write_text(
             '<ui version="4.0"><class>P</class><widget class="qMRMLWidget" name="P">'
-            f'<layout class="QVBoxLayout" name="L">{widgets}</layout></widget><connections>{connections}</connections></ui>'
+            f'<layout class="QVBoxLayout" name="L">{widgets}</layout></widget>'
+            f"<connections>{connections}</connections></ui>"
         )
         return slicer.util.childWidgetVariables(slicer.util.loadUI(str(path)))
 

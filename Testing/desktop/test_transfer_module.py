@@ -40,6 +40,7 @@ def test_the_module_describes_itself_for_the_application(desktop):
 
 def test_an_empty_scene_enables_nothing_and_says_what_is_missing(panel):
     panel.parameters.bundlePath = Path()
+    assert panel.ui.cohortPathEdit.currentPath == panel.ui.bundlePathEdit.currentPath == ""
     for name in ("predictButton", "shortAxisButton", "repairButton", "checkButton", "exportButton", "finetuneButton"):
         button = getattr(panel.ui, name)
         assert not button.enabled, name

@@ -16,8 +16,6 @@ import slicer
 
 from .proxy import Proxy
 
-PARAMETER_PROPERTY = "SlicerParameterName"
-
 
 @dataclass(frozen=True)
 class WithinRange:
@@ -101,6 +99,7 @@ class _Wrapper:
     def __init__(self, parameterNode: object) -> None:
         object.__setattr__(self, "parameterNode", parameterNode)
         object.__setattr__(self, "_guis", {})
+        object.__setattr__(self, "_updating", False)
         for parameter in self._parameters.values():
             if not parameter.is_node and parameter.name not in parameterNode.GetParameterNames():
                 parameter.write(parameterNode, parameter.default)
@@ -116,23 +115,33 @@ class _Wrapper:
     def RemoveObserver(self, tag: int) -> None:
         self.parameterNode.RemoveObserver(tag)
 
-    def connectGui(self, gui: object) -> int:
-        """Bind every widget of ``gui`` that carries a SlicerParameterName; return a tag for `disconnectGui`."""
-        bound = []
-        for widget in vars(gui).values() if not isinstance(gui, Proxy) else slicer.util.findChildren(gui):
-            name = widget.property(PARAMETER_PROPERTY) if isinstance(widget, Proxy) else None
-            if name and name not in self._parameters:
-                raise ValueError(f"{widget} names {name}, which is no parameter of {type(self).__name__}")
-            if name:
-                bound.append(_Binding(self, self._parameters[name], widget))
-        tag = self.parameterNode.AddObserver("ModifiedEvent", lambda caller, event: [item.show() for item in bound])
-        self._guis[tag] = bound
+    def connectParametersToGui(self, mapping: dict[str, Proxy]) -> int:
+        """Bind widgets, given by parameter name, both ways; return a tag for `disconnectGui`.
+
+        As in Slicer every change of the node writes every widget, and what widgets signal meanwhile is ignored.
+        """
+        unknown = set(mapping) - set(self._parameters)
+        if unknown:
+            raise ValueError(f"{type(self).__name__} has no parameters {sorted(unknown)}")
+        tag = len(self._guis)
+        self._guis[tag] = [_Binding(self, self._parameters[name], widget) for name, widget in mapping.items()]
+        self.parameterNode.AddObserver("ModifiedEvent", lambda caller, event: self._show(tag))
         return tag
 
     def disconnectGui(self, tag: int) -> None:
-        self.parameterNode.RemoveObserver(tag)
-        for item in self._guis.pop(tag):
-            item.release()
+        for binding in self._guis[tag]:
+            binding.release()
+        self._guis[tag] = []
+
+    def _show(self, tag: int) -> None:
+        if self._updating:
+            return
+        object.__setattr__(self, "_updating", True)
+        try:
+            for binding in self._guis[tag]:
+                binding.show()
+        finally:
+            object.__setattr__(self, "_updating", False)
 
 
 def parameterNodeWrapper(plain: type) -> type:
@@ -156,12 +165,11 @@ class _Binding:
         widget.connect(self.signal, self.changed)
 
     def show(self) -> None:
-        value = getattr(self.owner, self.parameter.name)
-        if self.read() != value:
-            self.write(value)
+        self.write(getattr(self.owner, self.parameter.name))
 
     def changed(self) -> None:
-        setattr(self.owner, self.parameter.name, self.read())
+        if not self.owner._updating:
+            setattr(self.owner, self.parameter.name, self.read())
 
     def release(self) -> None:
         self.widget.disconnect(self.signal, self.changed)
