@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from ...errors import LVMError
 
 BENCHMARKS = {
+    "thickness": "LVMLib.evaluation.benchmarks.thickness",
+    "conv4d": "LVMLib.evaluation.benchmarks.conv4d",
+    "training": "LVMLib.evaluation.benchmarks.training",
     "import-dicom": "LVMLib.evaluation.benchmarks.import_dicom",
 }
 """Name of each benchmark and the module with its ``run``."""
