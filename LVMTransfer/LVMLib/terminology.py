@@ -48,7 +48,7 @@ class Term:
         return f"{CONTEXT}~{'^'.join(CATEGORY)}~SCT^{self.code}^{self.meaning}~^^~{ANATOMIC_CONTEXT}~^^~^^"
 
 
-# 87878005 and 49848007 are the DICOM CID 12305 and 3D Slicer codes; 74281007 is "Myocardium", which TotalSegmentator writes.
+# 87878005 and 49848007 are the codes of DICOM CID 12305 and 3D Slicer; 74281007 "Myocardium" is TotalSegmentator's.
 TERMS = {
     BLOOD_POOL: Term(BLOOD_POOL, "87878005", "Left Ventricle", (), (0.85, 0.25, 0.25)),
     LVM: Term(LVM, "49848007", "Left Ventricle Myocardium", ("74281007",), (0.30, 0.75, 0.35)),

@@ -22,7 +22,7 @@ def test_two_readers_of_one_case_differ_by_the_drawn_amount():
     assert 1.0 < found.surface[1].assd_mm < 2.5
     assert found.dice[1] == pytest.approx(2 * expected[0] / expected.sum(), abs=0.01)
     row = found.as_row()
-    assert {"dice_blood_pool", "assd_mm_myocardium", "mass_g_a", "cavity_ml_b"} <= set(row)
+    assert {"dice_blood_pool", "assd_mm_lvm", "mass_g_a", "cavity_ml_b"} <= set(row)
 
 
 def test_icc_is_that_of_shrout_and_fleiss():

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from scipy import ndimage, stats
 
 from ..errors import LabelError, LVMError
-from ..grid import BLOOD_POOL, LABEL_NAMES, LVM, Grid, require_labels
+from ..grid import BLOOD_POOL, LVM, Grid, require_labels
 from ..measures import SurfaceDistance, dice, label_surface_distances, mass_g, require_same_shape, volumes_ml
 
 
@@ -36,8 +36,7 @@ class ReaderComparison:
     def as_row(self) -> dict[str, float]:
         """Return one flat row for a table."""
         row: dict[str, float] = {}
-        for label in (BLOOD_POOL, LVM):
-            name = LABEL_NAMES[label].removeprefix("LV ").replace(" ", "_")
+        for label, name in ((BLOOD_POOL, "blood_pool"), (LVM, "lvm")):
             row[f"dice_{name}"] = self.dice[label]
             row[f"hd95_mm_{name}"] = self.surface[label].hd95_mm
             row[f"assd_mm_{name}"] = self.surface[label].assd_mm

@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
 
 from .. import __version__
 from ..errors import LVMCancelled, LVMError
@@ -27,10 +28,20 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for group in (case_commands, model_commands, measure_commands):
         group.register(commands)
-    for command in commands.choices.values():
+    for command in _leaves(parser):
         command.add_argument("--json", action="store_true", help="print one JSON result on standard output")
         command.add_argument("--verbose", action="store_true", help="log what is being done")
     return parser
+
+
+def _leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the parsers of commands that have no commands of their own."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield parser
+    for group in groups:
+        for command in group.choices.values():
+            yield from _leaves(command)
 
 
 def main(arguments: list[str] | None = None) -> int:

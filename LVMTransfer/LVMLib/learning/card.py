@@ -37,7 +37,7 @@ def model_card(manifest: BundleManifest) -> str:
     lines += [
         "## Limits",
         "",
-        "Trained on contrast-enhanced, ECG-gated CT. Check every contour; other scanners, contrast phases and "
+        "Trained on contrast-enhanced, ECG-gated CT. Check every contour; other scanners and contrast timings "
         "may need fine-tuning on a few own cases.",
         "",
     ]
