@@ -49,7 +49,7 @@ def _register_model(commands: argparse._SubParsersAction) -> None:
     model = commands.add_parser("model", help="pack, verify or show a model bundle")
     actions = model.add_subparsers(dest="action", required=True, metavar="pack|verify|card")
     pack = actions.add_parser("pack", help="copy a run's best model into a bundle to share")
-    pack.add_argument("run", type=Path, metavar="RUN")
+    pack.add_argument("run_folder", type=Path, metavar="RUN")
     pack.add_argument("bundle", type=Path)
     pack.set_defaults(run=run_pack)
     verify = actions.add_parser("verify", help="check every file and tensor of a bundle")
@@ -103,7 +103,7 @@ def run_pack(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Copy a run's best model."""
     from ..learning import Bundle
 
-    bundle = Bundle.load(options.run / "best")
+    bundle = Bundle.load(options.run_folder / "best")
     bundle.copy_to(options.bundle)
     return Outcome({"bundle": str(options.bundle)}, f"{options.bundle}: verified and packed")
 
