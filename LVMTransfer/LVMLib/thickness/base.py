@@ -20,8 +20,8 @@ from .scan import open_faces
 MIN_OPENING = 0.03
 # A further opening counts as part of the base from this fraction of the largest one: mitral and aortic valve.
 SECOND_OPENING = 0.2
-# A ring that leaves its plane by less than this (root mean square, voxels) was cut by a plane.
-FLAT_VOXELS = 0.75
+# The faces of a plane's cut lie within half a voxel of the plane, 0.29 in root mean square; a little more is forgiven.
+FLAT_VOXELS = 0.35
 SECTORS = 72
 
 

@@ -102,20 +102,19 @@ def _off_mask(points, offsets, labels, frame, plane):
     """Lines that the mask contradicts: no background at the start, no blood pool at the end, or not wall between."""
     rotation, translation, spacing = frame
     normal, origin = plane
-    off = np.zeros(offsets.size - 1, np.bool_)
-    reach = SLACK_VOXELS * spacing.max()
+    off = np.empty(offsets.size - 1, np.bool_)
+    reach = SLACK_VOXELS * max(spacing[0], max(spacing[1], spacing[2]))  # noqa: PLW3301 -- compiles faster
     for line in range(off.size):
+        off[line] = False
         first, last = offsets[line], offsets[line + 1] - 1
         for row in range(first, last + 1):
             x, y, z = points[row, 0], points[row, 1], points[row, 2]
-            near_start = math.sqrt(
-                (x - points[first, 0]) ** 2 + (y - points[first, 1]) ** 2 + (z - points[first, 2]) ** 2
-            )
-            near_end = math.sqrt((x - points[last, 0]) ** 2 + (y - points[last, 1]) ** 2 + (z - points[last, 2]) ** 2)
+            near_start = math.hypot(math.hypot(x - points[first, 0], y - points[first, 1]), z - points[first, 2])
+            near_end = math.hypot(math.hypot(x - points[last, 0], y - points[last, 1]), z - points[last, 2])
             px = rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z + translation[0]
             py = rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z + translation[1]
             pz = rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z + translation[2]
-            i, j, k = round(px / spacing[0]), round(py / spacing[1]), round(pz / spacing[2])
+            i, j, k = int(px / spacing[0] + 0.5), int(py / spacing[1] + 0.5), int(pz / spacing[2] + 0.5)
             if not (0 < i < labels.shape[2] - 1 and 0 < j < labels.shape[1] - 1 and 0 < k < labels.shape[0] - 1):
                 off[line] = True
                 break

@@ -90,7 +90,7 @@ def _resampled(epi, endo, spacing, base, step):
         rotation[:, 0] *= -1
     origin = np.zeros(3) if base is None else base.origin
     frame = (origin, rotation, np.eye(3) if base is None else base.axes, np.zeros(1) if base is None else base.lid)
-    low, high = _extent(epi, spacing, frame, base is not None)
+    low, high = _extent(epi, spacing, frame, float(spacing.max()), base is not None)
     first = np.floor(low / step - 0.5).astype(int) - MARGIN
     last = np.ceil(high / step - 0.5).astype(int) + MARGIN
     # Layers stand at (index + 1/2) steps, so that the plane of the base lies between two of them.
@@ -109,11 +109,12 @@ def _resampled(epi, endo, spacing, base, step):
 
 
 @numba.njit(**_CACHE)
-def _extent(epi, spacing, frame, cut):
+def _extent(epi, spacing, frame, reach, cut):
     """Lowest and highest coordinates (3,), mm, about ``origin``, of the heart below the base."""
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    low, high = np.empty(3), np.empty(3)
+    for axis in range(3):
+        low[axis], high[axis] = np.inf, -np.inf
     origin, rotation, axes, lid = frame
-    reach = spacing.max()
     for k in range(epi.shape[0]):
         for j in range(epi.shape[1]):
             for i in range(epi.shape[2]):
@@ -143,8 +144,12 @@ def _tops(top, corner, step, zero, axes, lid):
 @numba.njit(**_CACHE)
 def _fold(volume, top):
     """Copy of ``volume`` whose columns are mirror images of themselves beyond the base."""
-    out = volume.astype(np.float32)
     nz, ny, nx = volume.shape
+    out = np.empty((nz, ny, nx), np.float32)
+    for k in range(nz):
+        for j in range(ny):
+            for i in range(nx):
+                out[k, j, i] = volume[k, j, i]
     for j in range(ny):
         for i in range(nx):
             for k in range(top[j, i] + 1, nz):
@@ -190,10 +195,10 @@ def _resample(volume, spacing, rotation, start, step, shape, band):
                 for dz in range(4):
                     plane = 0.0
                     for dy in range(4):
-                        row = volume[z - 1 + dz, y - 1 + dy]
-                        plane += wy[dy] * (
-                            wx[0] * row[x - 1] + wx[1] * row[x] + wx[2] * row[x + 1] + wx[3] * row[x + 2]
-                        )
+                        row = 0.0
+                        for dx in range(4):
+                            row += wx[dx] * volume[z - 1 + dz, y - 1 + dy, x - 1 + dx]
+                        plane += wy[dy] * row
                     total += wz[dz] * plane
                 out[k, j, i] = total
     return out

@@ -75,12 +75,14 @@ def build_stencil(epi: np.ndarray, endo: np.ndarray, spacing: np.ndarray, top: n
 @numba.njit(**_CACHE)
 def _number(epi, endo, top):
     nz, ny, nx = epi.shape
-    index = np.full(epi.shape, -1, np.int32)
+    index = np.empty((nz, ny, nx), np.int32)
     count = 0
-    for k in range(1, nz - 1):
-        for j in range(1, ny - 1):
-            for i in range(1, nx - 1):
-                if k <= top[j, i] and endo[k, j, i] > 0 and epi[k, j, i] < 0:
+    for k in range(nz):
+        for j in range(ny):
+            for i in range(nx):
+                index[k, j, i] = -1
+                inner = 0 < k < nz - 1 and 0 < j < ny - 1 and 0 < i < nx - 1
+                if inner and k <= top[j, i] and endo[k, j, i] > 0 and epi[k, j, i] < 0:
                     index[k, j, i] = count
                     count += 1
     nodes = np.empty((count, 3), np.int32)
@@ -114,7 +116,7 @@ def _crossing(before, here, after):
 def _connect(epi, endo, index, nodes):
     count = nodes.shape[0]
     neighbours = np.empty((count, 6), np.int32)
-    fractions = np.ones((count, 6), np.float32)
+    fractions = np.empty((count, 6), np.float32)
     for row in range(count):
         k, j, i = nodes[row, 0], nodes[row, 1], nodes[row, 2]
         for side in range(6):
@@ -124,6 +126,7 @@ def _connect(epi, endo, index, nodes):
             di = step if side // 2 == 0 else 0
             other = index[k + dk, j + dj, i + di]
             neighbours[row, side] = other
+            fractions[row, side] = 1.0
             if other >= 0:
                 continue
             inner, outer = 2.0, 2.0
@@ -171,7 +174,7 @@ def _runs(neighbours, fractions):
             runs[last, 0], runs[last, 1] = row, row + 1
             for side in range(2, 6):
                 runs[last, side] = neighbours[row, side] - row
-    return runs[: last + 1].copy(), others[:other].copy()
+    return runs[: last + 1], others[:other]
 
 
 @numba.njit(**_CACHE)
@@ -184,7 +187,7 @@ def _rows(neighbours, fractions, spacing, others, b):
         diagonal = 0.0
         for axis in range(3):
             low, high = fractions[row, 2 * axis], fractions[row, 2 * axis + 1]
-            scale = 2.0 / ((low + high) * spacing[axis] ** 2)
+            scale = 2.0 / ((low + high) * spacing[axis] * spacing[axis])
             coefficients[m, 2 * axis] = scale / low
             coefficients[m, 2 * axis + 1] = scale / high
             diagonal += scale / low + scale / high
@@ -219,10 +222,10 @@ def solve(stencil: Stencil, *, method: str = "bicgstab", tolerance: float = 1e-6
         The iteration did not reach the tolerance.
     """
     b = np.zeros(len(stencil.nodes))
-    runs, others = _runs(stencil.neighbours, stencil.fractions)
+    runs, others = (part.copy() for part in _runs(stencil.neighbours, stencil.fractions))
     links, coefficients = _rows(stencil.neighbours, stencil.fractions, stencil.spacing, others, b)
     inverse = stencil.spacing**-2.0
-    matrix = (runs, inverse / (2 * inverse.sum()), others, links, coefficients)
+    matrix = (runs, tuple((inverse / (2 * inverse.sum())).tolist()), others, links, coefficients)
     x = np.full(b.size, 0.5) if start is None else np.array(start, float)
     run = {"bicgstab": _bicgstab, "jacobi": _jacobi}[method]
     iterations, residual = run(matrix, b, x, tolerance, 200_000 if method == "jacobi" else 2000)

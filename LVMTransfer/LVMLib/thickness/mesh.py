@@ -27,16 +27,16 @@ def extract_surface(distance: np.ndarray, spacing: np.ndarray, top: np.ndarray) 
     triangles : ndarray (T, 3) int32
         Counter-clockwise seen from the positive side, in a right-handed frame.
     """
-    ids, points = _vertices(distance, top)
+    ids = np.full([size - 1 for size in distance.shape], -1, np.int32)
+    points = _vertices(distance, top, ids)
     _project(distance, points, top, np.asarray(spacing, float))
-    triangles = _triangles(distance, ids)
+    triangles = _triangles(distance, ids, len(points)).copy()
     return points * spacing, triangles
 
 
 @numba.njit(**_CACHE)
-def _vertices(distance, top):
+def _vertices(distance, top, ids):
     nz, ny, nx = distance.shape
-    ids = np.full((nz - 1, ny - 1, nx - 1), -1, np.int32)
     count = 0
     for k in range(1, nz - 2):
         for j in range(1, ny - 2):
@@ -45,7 +45,7 @@ def _vertices(distance, top):
                 for c in range(8):
                     if distance[k + (c >> 2), j + ((c >> 1) & 1), i + (c & 1)] < 0:
                         inside += 1
-                lid = min(top[j, i], top[j + 1, i], top[j, i + 1], top[j + 1, i + 1])
+                lid = min(min(top[j, i], top[j + 1, i]), min(top[j, i + 1], top[j + 1, i + 1]))  # noqa: PLW3301 -- compiles faster
                 if 0 < inside < 8 and k <= lid:
                     ids[k, j, i] = count
                     count += 1
@@ -54,14 +54,14 @@ def _vertices(distance, top):
         for j in range(ny - 1):
             for i in range(nx - 1):
                 if ids[k, j, i] >= 0:
-                    points[ids[k, j, i], :] = _mean_crossing(distance, k, j, i)
-    return ids, points
+                    _mean_crossing(distance, k, j, i, points[ids[k, j, i]])
+    return points
 
 
 @numba.njit(**_CACHE)
-def _mean_crossing(distance, k, j, i):
-    """Mean of the points where the cell's twelve edges cross the surface, as a fractional index (x, y, z)."""
-    total = np.zeros(3)
+def _mean_crossing(distance, k, j, i, total):
+    """Fill in the mean of the points where the cell's twelve edges cross the surface, as a fractional index."""
+    total[0], total[1], total[2] = 0.0, 0.0, 0.0
     count = 0
     for a in range(8):
         va = distance[k + (a >> 2), j + ((a >> 1) & 1), i + (a & 1)]
@@ -76,11 +76,7 @@ def _mean_crossing(distance, k, j, i):
                 total[1] += ((a >> 1) & 1) + (t if bit == 1 else 0.0)
                 total[2] += (a >> 2) + (t if bit == 2 else 0.0)
                 count += 1
-    total /= count
-    total[0] += i
-    total[1] += j
-    total[2] += k
-    return total
+    total[0], total[1], total[2] = total[0] / count + i, total[1] / count + j, total[2] / count + k
 
 
 @numba.njit(**_CACHE)
@@ -119,9 +115,9 @@ def _slope(volume, x, y, z, axis):
 
 
 @numba.njit(**_CACHE)
-def _triangles(distance, ids):
+def _triangles(distance, ids, vertices):
     nz, ny, nx = distance.shape
-    triangles = np.empty((6 * (ids.max() + 2), 3), np.int32)
+    triangles = np.empty((6 * vertices, 3), np.int32)
     count = 0
     quad = np.empty(4, np.int32)
     for k in range(1, nz - 1):
@@ -138,7 +134,7 @@ def _triangles(distance, ids):
                     if here == there:
                         continue
                     _ring(ids, k, j, i, axis, quad)
-                    if quad.min() < 0:
+                    if quad[0] < 0 or quad[1] < 0 or quad[2] < 0 or quad[3] < 0:
                         continue
                     for half in range(2):
                         a, b, c = quad[0], quad[1 + half], quad[2 + half]
@@ -146,7 +142,7 @@ def _triangles(distance, ids):
                             b, c = c, b
                         triangles[count, 0], triangles[count, 1], triangles[count, 2] = a, b, c
                         count += 1
-    return triangles[:count].copy()
+    return triangles[:count]
 
 
 @numba.njit(**_CACHE)

@@ -90,7 +90,7 @@ def _continue_outside(gradient, known, front, top, level):
                 count += 1
     for row in range(count):
         _extrapolate(gradient, known, layer[row, 0], layer[row, 1], layer[row, 2], level)
-    return layer[:count].copy()
+    return layer[:count]
 
 
 @numba.njit(**_CACHE)
@@ -107,8 +107,7 @@ def _extrapolate(gradient, known, k, j, i, level):
             continue
         second = known[k + 2 * dk, j + 2 * dj, i + 2 * di]
         linear = 1.0 if 0 < second < level else 0.0
-        near = gradient[k + dk, j + dj, i + di]
-        far = gradient[k + 2 * dk, j + 2 * dj, i + 2 * di]
+        near, far = gradient[k + dk, j + dj, i + di], gradient[k + 2 * dk, j + 2 * dj, i + 2 * di]
         # Along the gradient the continuation is the surest; a constant one is the last resort.
         along = abs(near[0] * di + near[1] * dj + near[2] * dk)
         w = (along * along + 1e-12) * (1.0 if linear > 0 else 0.05)
@@ -213,8 +212,8 @@ def trace(gradient, distance, spacing, seeds, step, max_steps, points, offsets):
     reasons : ndarray (S,) uint8
     """
     count = seeds.shape[0]
-    lengths = np.full(count, np.nan)
-    reasons = np.zeros(count, np.uint8)
+    lengths = np.empty(count)
+    reasons = np.empty(count, np.uint8)
     position = 0
     for s in range(count):
         x, y, z = seeds[s, 0], seeds[s, 1], seeds[s, 2]
@@ -238,10 +237,8 @@ def trace(gradient, distance, spacing, seeds, step, max_steps, points, offsets):
             x, y, z, value = nx, ny, nz, after
             points[position, 0], points[position, 1], points[position, 2] = x, y, z
             position += 1
-        if landed:
-            lengths[s] = length
-        else:
-            reasons[s] = reason if reason else TOO_LONG
+        lengths[s] = length if landed else np.nan
+        reasons[s] = OK if landed else (reason if reason else TOO_LONG)
     offsets[count] = position
     return lengths, reasons
 
@@ -267,7 +264,7 @@ def _land(gradient, distance, spacing, x, y, z, step, before, after):
 @numba.njit(**_CACHE)
 def moved(points, rotation, translation):
     """Return points (N, 3) float64 as ``rotation p + translation`` in float32."""
-    out = np.empty(points.shape, np.float32)
+    out = np.empty((points.shape[0], 3), np.float32)
     for row in range(points.shape[0]):
         x, y, z = points[row, 0], points[row, 1], points[row, 2]
         for axis in range(3):

@@ -133,22 +133,23 @@ def distance_from_occupancy(occupancy: np.ndarray, spacing: np.ndarray, *, sigma
         # Cut at 3 σ and sampled, the kernel is a little narrower than it was asked to be.
         variances[2 - axis] = (weights * offsets**2).sum() * step**2
         blurred = ndimage.correlate1d(blurred, weights, axis=axis, mode="nearest")
-    return _distance(blurred, np.asarray(spacing, float), variances)
+    weights = variances / (8 * np.asarray(spacing, float) ** 2)
+    return _distance(blurred, tuple(weights.tolist()), math.sqrt(variances.mean()))
 
 
 @numba.njit(**_CACHE)
-def _distance(blurred, spacing, variances):
+def _distance(blurred, weights, sigma):
     nz, ny, nx = blurred.shape
-    raw = np.empty(blurred.shape, np.float32)
-    sigma = math.sqrt(variances.mean())
+    raw = np.empty((nz, ny, nx), np.float32)
+    out = np.empty((nz, ny, nx), np.float32)
     band = BAND_SIGMAS * sigma
     limit = 0.5 * sigma
-    wx, wy, wz = variances / (8 * spacing**2)
+    wx, wy, wz = weights
     for k in range(nz):
         for j in range(ny):
             for i in range(nx):
                 raw[k, j, i] = _inverse_edge(blurred[k, j, i], sigma, band)
-    out = raw.copy()
+                out[k, j, i] = raw[k, j, i]
     for k in range(2, nz - 2):
         for j in range(2, ny - 2):
             for i in range(2, nx - 2):
@@ -159,7 +160,7 @@ def _distance(blurred, spacing, variances):
                     shift += wz * (raw[k + 2, j, i] + raw[k - 2, j, i] - 2 * v)
                     # The next order, exact for a sphere: σ⁴ κ³ / 24 = shift³ / (3 σ²).
                     bend = min(max(shift, -limit), limit)
-                    out[k, j, i] = v - shift - bend**3 / (3 * sigma * sigma)
+                    out[k, j, i] = v - shift - bend * bend * bend / (3 * sigma * sigma)
     return out
 
 
