@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numba
 import numpy as np
 from scipy import ndimage
@@ -109,8 +107,8 @@ def _off_mask(points, offsets, labels, frame, plane):
         first, last = offsets[line], offsets[line + 1] - 1
         for row in range(first, last + 1):
             x, y, z = points[row, 0], points[row, 1], points[row, 2]
-            near_start = math.hypot(math.hypot(x - points[first, 0], y - points[first, 1]), z - points[first, 2])
-            near_end = math.hypot(math.hypot(x - points[last, 0], y - points[last, 1]), z - points[last, 2])
+            near_start = (x - points[first, 0]) ** 2 + (y - points[first, 1]) ** 2 + (z - points[first, 2]) ** 2
+            near_end = (x - points[last, 0]) ** 2 + (y - points[last, 1]) ** 2 + (z - points[last, 2]) ** 2
             px = rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z + translation[0]
             py = rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z + translation[1]
             pz = rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z + translation[2]
@@ -124,7 +122,7 @@ def _off_mask(points, offsets, labels, frame, plane):
             elif row == last:
                 bad = not _near(labels, k, j, i, 1)
             else:
-                deep = near_start > reach and near_end > reach
+                deep = near_start > reach * reach and near_end > reach * reach
                 bad = deep and labels[k, j, i] != LVM and height < -reach
             if bad:
                 off[line] = True

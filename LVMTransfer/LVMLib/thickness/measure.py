@@ -21,7 +21,7 @@ from .prepare import Prepared, prepare
 
 # Seeds of one batch: fixed, so that no result depends on the number of threads.
 BATCH = 2048
-STEP_VOXELS = 0.75
+STEP_VOXELS = 1.0
 # Voxels of linear continuation about signed distances that end at the surface.
 PAD = 6
 
@@ -238,20 +238,24 @@ class _Flow:
 
     def trace(self, seeds, distance, *, up: bool):
         step = STEP_VOXELS * float(self._field.spacing.min())
+        scale = tuple((1 / self._field.spacing).tolist())
         limit = math.ceil(streamlines.MAX_LENGTH_MM / step)
 
         def run(first):
             part = np.ascontiguousarray(seeds[first : first + BATCH])
             points = np.empty((len(part) * (limit + 2), 3))
             offsets = np.empty(len(part) + 1, np.int64)
-            spacing = self._field.spacing
             lengths, reasons = streamlines.trace(
-                self._gradient, distance, spacing, part, -step if up else step, limit, points, offsets
+                self._gradient, distance, scale, part, -step if up else step, limit, points, offsets
             )
             return points[: offsets[-1]].copy(), offsets, lengths, reasons
 
-        with ThreadPoolExecutor(self._threads) as pool:
-            parts = list(pool.map(run, range(0, len(seeds), BATCH)))
+        starts = range(0, len(seeds), BATCH)
+        if self._threads == 1:
+            parts = [run(first) for first in starts]
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                parts = list(pool.map(run, starts))
         if not parts:
             return np.empty((0, 3)), np.zeros(1, np.int64), np.empty(0), np.empty(0, np.uint8)
         offsets, total = [np.zeros(1, np.int64)], 0

@@ -14,7 +14,7 @@ _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
 # Why a line has no thickness; 0 means that it has one.
 OK, LEFT_GRID, NO_GRADIENT, TOO_LONG = 0, 1, 2, 3
 # A line has landed when it is this near to the surface, mm.
-LANDING_MM = 1e-5
+LANDING_MM = 1e-4
 # A line is given up when it is this long, mm: four times the thickest wall that is known in hypertrophy.
 MAX_LENGTH_MM = 120.0
 
@@ -138,9 +138,9 @@ def _inside(shape, fx, fy, fz, margin):
 
 
 @numba.njit(**_CACHE)
-def _direction(gradient, spacing, x, y, z):
-    """Unit vector down the potential at (x, y, z) mm, and whether there is one."""
-    fx, fy, fz = x / spacing[0], y / spacing[1], z / spacing[2]
+def _direction(gradient, scale, x, y, z):
+    """Unit vector down the potential at (x, y, z) mm, and why there is none, or 0; ``scale``: steps a mm."""
+    fx, fy, fz = x * scale[0], y * scale[1], z * scale[2]
     if not _inside(gradient.shape, fx, fy, fz, 0):
         return 0.0, 0.0, 0.0, LEFT_GRID
     i, j, k = int(fx), int(fy), int(fz)
@@ -162,19 +162,19 @@ def _direction(gradient, spacing, x, y, z):
 
 
 @numba.njit(**_CACHE)
-def _rk4(gradient, spacing, x, y, z, step):
+def _rk4(gradient, scale, x, y, z, step):
     """One step of the classical Runge-Kutta method of the fourth order; negative steps climb."""
-    ax, ay, az, bad = _direction(gradient, spacing, x, y, z)
+    ax, ay, az, bad = _direction(gradient, scale, x, y, z)
     if bad:
         return x, y, z, bad
     h = 0.5 * step
-    bx, by, bz, bad = _direction(gradient, spacing, x + h * ax, y + h * ay, z + h * az)
+    bx, by, bz, bad = _direction(gradient, scale, x + h * ax, y + h * ay, z + h * az)
     if bad:
         return x, y, z, bad
-    cx, cy, cz, bad = _direction(gradient, spacing, x + h * bx, y + h * by, z + h * bz)
+    cx, cy, cz, bad = _direction(gradient, scale, x + h * bx, y + h * by, z + h * bz)
     if bad:
         return x, y, z, bad
-    dx, dy, dz, bad = _direction(gradient, spacing, x + step * cx, y + step * cy, z + step * cz)
+    dx, dy, dz, bad = _direction(gradient, scale, x + step * cx, y + step * cy, z + step * cz)
     s = step / 6
     return (
         x + s * (ax + 2 * bx + 2 * cx + dx),
@@ -185,7 +185,7 @@ def _rk4(gradient, spacing, x, y, z, step):
 
 
 @numba.njit(**_CACHE)
-def trace(gradient, distance, spacing, seeds, step, max_steps, points, offsets):
+def trace(gradient, distance, scale, seeds, step, max_steps, points, offsets):
     """Follow the flow from every seed until ``distance`` falls to zero; land on that surface exactly.
 
     Parameters
@@ -194,9 +194,10 @@ def trace(gradient, distance, spacing, seeds, step, max_steps, points, offsets):
         From `gradient_volume`; zero where it is not known.
     distance : ndarray (Z, Y, X) float32
         Signed distance to the goal, mm, positive on the way.
-    spacing : ndarray (3,)
+    scale : tuple of float
+        Steps of the grid a mm, along x, y, z.
     seeds : ndarray (S, 3)
-        Starting points, mm, ``index * spacing``.
+        Starting points, mm, ``index / scale``.
     step : float
         mm; negative to climb the potential.
     max_steps : int
@@ -220,18 +221,18 @@ def trace(gradient, distance, spacing, seeds, step, max_steps, points, offsets):
         offsets[s] = position
         points[position, 0], points[position, 1], points[position, 2] = x, y, z
         position += 1
-        value = _sample(distance, x / spacing[0], y / spacing[1], z / spacing[2])
+        value = _sample(distance, x * scale[0], y * scale[1], z * scale[2])
         length, landed, reason = 0.0, value <= 0, OK
         for _ in range(max_steps):
             if landed:
                 break
-            nx, ny, nz, reason = _rk4(gradient, spacing, x, y, z, step)
-            if reason or not _inside(distance.shape, nx / spacing[0], ny / spacing[1], nz / spacing[2], 0):
+            nx, ny, nz, reason = _rk4(gradient, scale, x, y, z, step)
+            if reason or not _inside(distance.shape, nx * scale[0], ny * scale[1], nz * scale[2], 0):
                 reason = max(reason, LEFT_GRID)
                 break
-            after = _sample(distance, nx / spacing[0], ny / spacing[1], nz / spacing[2])
+            after = _sample(distance, nx * scale[0], ny * scale[1], nz * scale[2])
             if after <= 0:
-                nx, ny, nz = _land(gradient, distance, spacing, x, y, z, step, value, after)
+                nx, ny, nz = _land(gradient, distance, scale, x, y, z, step, value, after)
                 landed = True
             length += math.sqrt((nx - x) ** 2 + (ny - y) ** 2 + (nz - z) ** 2)
             x, y, z, value = nx, ny, nz, after
@@ -244,14 +245,14 @@ def trace(gradient, distance, spacing, seeds, step, max_steps, points, offsets):
 
 
 @numba.njit(**_CACHE)
-def _land(gradient, distance, spacing, x, y, z, step, before, after):
+def _land(gradient, distance, scale, x, y, z, step, before, after):
     """The point on the step from (x, y, z) at which ``distance`` vanishes, by the Illinois secant."""
     low, high, f_low, f_high = 0.0, 1.0, before, after
     px, py, pz = x, y, z
     for _ in range(6):
         t = (low * f_high - high * f_low) / (f_high - f_low) if f_high != f_low else 0.5 * (low + high)
-        px, py, pz, _bad = _rk4(gradient, spacing, x, y, z, t * step)
-        value = _sample(distance, px / spacing[0], py / spacing[1], pz / spacing[2])
+        px, py, pz, _bad = _rk4(gradient, scale, x, y, z, t * step)
+        value = _sample(distance, px * scale[0], py * scale[1], pz * scale[2])
         if abs(value) < LANDING_MM:
             break
         if value > 0:

@@ -21,7 +21,7 @@ REPEATS = 5
 SHAPES = {"concentric spheres": SPHERES, "eccentric spheres": ECCENTRIC, "half ellipsoids": VENTRICLE}
 # Sub-voxel positions of the shapes; every accuracy on masks pools all of them.
 SHIFTS = np.random.default_rng(2026).uniform(-0.5, 0.5, (3, 3))
-SUM_OF_PHASES = 20
+PHASES = 20
 
 
 def wall_on_grid(wall: Wall, spacing_mm, *, shift=(0.0, 0.0, 0.0), cut: bool | None = None):
@@ -175,40 +175,38 @@ def _timed(work: Callable[[], object]) -> tuple[float, object]:
 
 
 def _time_rows():
-    rows, ends = [], {}
-    for step, goal, solver_goal, faster, solver_faster in ((1.0, 150, 20, 2, 5), (0.5, 1000, 250, 5, 10)):
-        labels, affine = _case(VENTRICLE, step)
-        solver = []
-        seconds, result = _timed(lambda: _noting(solver, measure_thickness(labels, affine, threads=1)))
-        ends[step] = seconds
-        what = f"half ellipsoids {step:g} mm, {result.info['wall_nodes'] // 1000}k wall voxels, 1 core"
-        peer = _pyezzi(labels, affine, step)
-        ours = 1e3 * statistics.median(solver)
-        rows += [
-            Row.at_most(
-                f"{what}, {len(result.points) // 1000}k lines, end to end",
-                1e3 * seconds,
-                "ms",
-                goal=goal,
-                **peer["all"],
-            ),
-            Row.at_most(f"{what}, solver", ours, "ms", goal=solver_goal, **peer["solver"]),
-        ]
-        if peer["all"]:
-            rows += [
-                Row.at_least(
-                    f"{what}, times faster than pyezzi", peer["all"]["peer_value"] / 1e3 / seconds, "x", goal=faster
-                ),
-                Row.at_least(
-                    f"{what}, solver times faster", peer["solver"]["peer_value"] / ours, "x", goal=solver_faster
-                ),
-            ]
-        rows.append(Row.at_most(f"{what}, peak memory", _memory(step), "MB", goal=150 if step == 1.0 else 300))
+    rows, _ = _speed_rows(1.0, limit_ms=150, solver_ms=20, faster=2, solver_faster=5, memory_mb=150)
+    more, half = _speed_rows(0.5, limit_ms=1000, solver_ms=250, faster=5, solver_faster=10, memory_mb=300)
     labels, affine = _case(VENTRICLE, 0.25)
     start = time.perf_counter()
     measure_thickness(labels, affine, threads=1)
-    rows.append(Row.at_most("0.5 to 0.25 mm, times slower", (time.perf_counter() - start) / ends[0.5], "x", goal=10))
+    growth = (time.perf_counter() - start) / half
+    rows += [*more, Row.at_most("0.5 to 0.25 mm, times slower", growth, "x", goal=10)]
     return rows + _peer_error_rows() + _phase_rows()
+
+
+def _speed_rows(step, *, limit_ms, solver_ms, faster, solver_faster, memory_mb):
+    """Rows of one voxel size on one core, and our seconds end to end."""
+    labels, affine = _case(VENTRICLE, step)
+    solver: list[float] = []
+    seconds, result = _timed(lambda: _noting(solver, measure_thickness(labels, affine, threads=1)))
+    peer = _pyezzi(labels, affine, step)
+    ours = 1e3 * statistics.median(solver)
+    nodes, lines = result.info["wall_nodes"] // 1000, len(result.points) // 1000
+    what = f"half ellipsoids {step:g} mm, {nodes}k wall voxels, 1 core"
+    rows = [
+        Row.at_most(f"{what}, {lines}k lines, end to end", 1e3 * seconds, "ms", goal=limit_ms, **peer["all"]),
+        Row.at_most(f"{what}, solver", ours, "ms", goal=solver_ms, **peer["solver"]),
+        Row.at_most(f"{what}, peak memory", _memory(step), "MB", goal=memory_mb),
+    ]
+    if peer["all"]:
+        ratio = peer["all"]["peer_value"] / 1e3 / seconds
+        solver_ratio = peer["solver"]["peer_value"] / ours
+        rows += [
+            Row.at_least(f"{what}, times faster than pyezzi", ratio, "x", goal=faster),
+            Row.at_least(f"{what}, solver times faster", solver_ratio, "x", goal=solver_faster),
+        ]
+    return rows, seconds
 
 
 def _noting(solver, result: ThicknessResult) -> ThicknessResult:
@@ -265,7 +263,7 @@ def _phase_rows():
 
     def phases():
         with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(lambda _: measure_thickness(labels, affine, threads=1), range(SUM_OF_PHASES)))
+            return list(pool.map(lambda _: measure_thickness(labels, affine, threads=1), range(PHASES)))
 
     seconds, _ = _timed(phases)
     edited = labels.copy()
@@ -287,11 +285,14 @@ def _repeat_rows():
 
 _PEAK = """
 import resource, sys
-from LVMLib.evaluation.benchmarks import thickness as b
-b.measure_thickness(*b._case(b.SPHERES, 4.0), threads=1)
-labels, affine = b._case(b.VENTRICLE, float(sys.argv[1]))
+import numpy as np
+from LVMLib.thickness import measure_thickness
+case = np.load(sys.argv[1])
+small = case["labels"][::4, ::4, ::4].copy(), case["affine"] @ np.diag([4, 4, 4, 1])
+measure_thickness(*small, threads=1)
+labels, affine = case["labels"], case["affine"]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-b.measure_thickness(labels, affine, threads=1)
+measure_thickness(labels, affine, threads=1)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 _COLD = """
@@ -306,7 +307,10 @@ print(time.perf_counter() - start)
 
 def _memory(step: float) -> float:
     """Growth of a fresh process's peak resident memory over one measurement, MB."""
-    kilobytes = float(_python(_PEAK, str(step)))
+    with tempfile.TemporaryDirectory() as folder:
+        labels, affine = _case(VENTRICLE, step)
+        np.savez(os.path.join(folder, "case.npz"), labels=labels, affine=affine)
+        kilobytes = float(_python(_PEAK, os.path.join(folder, "case.npz")))
     return kilobytes / 1024 / (1024 if sys.platform == "darwin" else 1)
 
 

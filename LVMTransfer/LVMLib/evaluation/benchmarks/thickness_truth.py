@@ -1,8 +1,9 @@
 """Walls whose thickness is known: Laplace's equation between two ellipsoids of revolution, to rounding error.
 
-The potential is a sum of inner harmonics rⁿPₙ and of the fields of charges Pₙ(t) on a segment inside the inner surface
-(Havelock's form of the outer spheroidal harmonics, 1952); its coefficients are fitted to u = 1 on the outer and u = 0 on
-the inner surface. Flow lines are integrated with the potential as their parameter, so that all end on the inner surface.
+The potential is a sum of inner harmonics rⁿPₙ and of the fields of charges Pₙ(t) on a segment inside the inner
+surface (Havelock's form of the outer spheroidal harmonics, 1952); its coefficients are fitted to u = 1 on the outer
+and u = 0 on the inner surface. Flow lines are integrated with the potential as their parameter, so that all end on the
+inner surface.
 """
 
 from __future__ import annotations
