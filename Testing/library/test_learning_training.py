@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from learning_helpers import LONG, ball_pair, ball_phase, tiny_config
-from LVMLib.errors import LVMCancelled, PairError, TrainingError
+from LVMLib.cohort.lock import writing
+from LVMLib.errors import CohortError, LVMCancelled, PairError, TrainingError
 from LVMLib.grid import Grid
 from LVMLib.imaging import ArrayFrames, Sequence
 from LVMLib.learning import Bundle, FinetuneConfig, RunFolder, finetune, predict, predict_volume_curve, read_events
@@ -218,3 +219,11 @@ def test_an_absent_device_is_refused():
 
     with pytest.raises(TrainingError, match="device"):
         choose_device("cuda:77")
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    pairs = [ball_pair(tmp_path / "pairs", f"ball-{n}", seed=n) for n in range(2)]
+    run = tmp_path / "run"
+    finetune(pairs[:1], pairs[1:], source=None, config=tiny_config(), run_dir=run)
+    with writing(run), pytest.raises(CohortError, match="no other process"):
+        finetune(pairs[:1], pairs[1:], source=None, config=tiny_config(), run_dir=run, resume=True)

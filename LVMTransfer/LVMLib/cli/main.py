@@ -48,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0 done, 1 a defect or a missed goal, 2 bad input or stopped by the person."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, stream=sys.stderr)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A job in the background inherits an ignored Ctrl-C; stopping it must work all the same.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with clean_standard_output() as output:
         bar = ProgressBar(sys.stderr)
         try:

@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ..cohort.lock import writing
 from ..errors import TrainingError
 from ..files import storage_errors, write_json
 
@@ -43,13 +45,16 @@ class RunFolder:
         """Cases at the model's spacing."""
         return self.path / "cache"
 
-    def start(self, facts: dict, *, resume: bool) -> None:
-        """Open the run; a new one needs a free folder, a resumed one the run that was started there.
+    @contextmanager
+    def working(self, facts: dict, *, resume: bool) -> Iterator[None]:
+        """Hold the run while training; a new one needs a free folder, a resumed one the run that was started there.
 
         Raises
         ------
         TrainingError
             There is a run already, or none to resume, or it was started with other data or parameters.
+        CohortError
+            Another process is training in this folder.
         """
         earlier = self.read() if (self.path / RUN_NAME).is_file() else None
         if earlier and not resume:
@@ -64,7 +69,11 @@ class RunFolder:
         if earlier:
             self._require_same(earlier, facts)
         created = earlier["created"] if earlier else now()
-        write_json(self.path / RUN_NAME, {**facts, "created": created, "status": "running", "pid": os.getpid()})
+        with storage_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with writing(self.path):
+            write_json(self.path / RUN_NAME, {**facts, "created": created, "status": "running", "pid": os.getpid()})
+            yield
 
     def read(self) -> dict:
         """Return ``run.json``."""

@@ -105,7 +105,15 @@ def finetune(
     """
     _require_disjoint(train, validation)
     run = RunFolder(run_dir)
-    run.start(_facts(train, validation, source, config), resume=resume)
+    with run.working(_facts(train, validation, source, config), resume=resume):
+        return _run_and_tell(train, validation, source, config, run=run, progress=progress, resume=resume)
+
+
+def _run_and_tell(
+    train: list[Pair], validation: list[Pair], source: Bundle | None, config: FinetuneConfig, *, run: RunFolder,
+    progress: Progress, resume: bool,
+) -> RunResult:  # fmt: skip
+    """Run, and leave in the run folder how it ended."""
     threads = torch.get_num_threads()
     # The workers compute; torch's threads would only spin between them.
     torch.set_num_threads(1)
