@@ -1,0 +1,141 @@
+"""Grab both panels with a phantom case loaded, beside the views, into ``Resources/Screenshots``.
+
+The panels are the modules' own widgets on the stand-in desktop; the views are drawn off-screen by MRML displayable
+managers. Run it after a change of a panel: ``.venv/bin/python Testing/host/screenshots.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "Testing"))
+OUT = ROOT / "Resources" / "Screenshots"
+PANEL_WIDTH, GAP, COLOURS = 460, 8, 160
+SEED, PHASES, SPACING_MM = 20, 5, 1.5
+COHORT, MODEL = Path("site2"), Path("Site1")
+
+
+def main() -> int:
+    """Make both pictures; return 0."""
+    from host.start import start_desktop
+
+    OUT.mkdir(parents=True, exist_ok=True)
+    # The panels show their folders as they were given: relative ones name no machine.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        desktop = start_desktop()
+        transfer = transfer_panel(desktop)
+        volume, segmentation = transfer.parameters.inputVolume, transfer.parameters.segmentation
+        save(OUT / "LVMTransfer.png", grabbed(desktop, transfer, 1400), contour_views(volume, segmentation))
+        desktop.leave_module("LVMTransfer")
+        thickness, result = thickness_panel(desktop, segmentation)
+        save(OUT / "LVMThickness.png", grabbed(desktop, thickness, 930), thickness_views(volume, segmentation, result))
+        os.chdir(ROOT)
+    return 0
+
+
+def transfer_panel(desktop: object) -> object:
+    """Open LVM Transfer, load a phantom case with its labels and check it."""
+    from LVMLib.phantom import generate_cohort
+
+    generate_cohort(COHORT, site="2", cases=1, seed=SEED, phases=PHASES, spacing_mm=SPACING_MM)
+    shutil.copytree(ROOT / "Resources" / "Site1", MODEL)
+    widget = desktop.open_module("LVMTransfer")
+    parameters = widget.parameters
+    parameters.cohortPath, parameters.bundlePath = COHORT, MODEL
+    parameters.pairsPath, parameters.runPath = Path("pairs"), Path("run")
+    for button in (widget.ui.loadCaseButton, widget.ui.leftVentricleViewsButton, widget.ui.checkButton):
+        button.click()
+        desktop.process_events()
+    widget.ui.finetuneSection.collapsed = False
+    return widget
+
+
+def thickness_panel(desktop: object, segmentation: object) -> tuple[object, object]:
+    """Open LVM Thickness and measure; return the widget and its result."""
+    widget = desktop.open_module("LVMThickness")
+    widget.parameters.segmentation = segmentation
+    kept, measure = [], widget.logic.measure
+
+    def measured(*arguments: object, **options: object) -> object:
+        kept.append(measure(*arguments, **options))
+        return kept[-1]
+
+    widget.logic.measure = measured
+    widget.ui.applyButton.click()
+    desktop.process_events()
+    return widget, kept[0]
+
+
+def contour_views(volume: object, segmentation: object) -> np.ndarray:
+    """Return short axis, 2- and 3-chamber at end-diastole, one below the other, RGB."""
+    from LVMTransferLib import MRMLAdapter
+    from LVMTransferLib.CasePictures import contourPicture
+
+    labels, grid = MRMLAdapter.labelsFromSegmentation(segmentation, volume), MRMLAdapter.gridFromVolume(volume)
+    row = contourPicture(volume, labels, grid, title="Phantom ED", size=(460, 460))
+    return np.vstack([row[:, left : left + 460] for left in np.linspace(0, row.shape[1] - 460, 3).astype(int)])
+
+
+def thickness_views(volume: object, segmentation: object, result: object) -> np.ndarray:
+    """Return surface and streamlines, one below the other, RGB."""
+    from LVMLib.annotation import find_axes
+    from LVMTransferLib import MRMLAdapter
+    from LVMTransferLib.CasePictures import thicknessPicture
+
+    labels, grid = MRMLAdapter.labelsFromSegmentation(segmentation, volume), MRMLAdapter.gridFromVolume(volume)
+    row = thicknessPicture(result, find_axes(labels, grid), title="Phantom ED", size=(560, 460))
+    return np.vstack([row[:, :560], row[:, -560:]])
+
+
+def grabbed(desktop: object, widget: object, height: int) -> object:
+    """Return the panel as a QImage."""
+    from host.mrml_widgets import QMRMLNodeComboBox
+
+    panel = widget.parent._object
+    for selector in panel.findChildren(QMRMLNodeComboBox):
+        selector.refresh()  # The stand-in's selectors do not follow the renaming of a node.
+    panel.resize(PANEL_WIDTH, height)
+    panel.show()
+    desktop.process_events()
+    image = panel.grab().toImage()
+    panel.hide()
+    return image
+
+
+def save(path: Path, panel: object, views: np.ndarray) -> None:
+    """Write panel and views side by side in few colours, which keeps the file small."""
+    from PySide6.QtGui import QColor, QImage, QPainter
+
+    height, width = views.shape[:2]
+    picture = QImage(panel.width() + GAP + width, max(panel.height(), height), QImage.Format.Format_RGB32)
+    picture.fill(QColor("#efefef"))
+    painter = QPainter(picture)
+    painter.drawImage(0, 0, panel)
+    pixels = np.ascontiguousarray(views[..., :3], dtype=np.uint8)
+    painter.drawImage(
+        panel.width() + GAP, 0, QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    )
+    painter.end()
+    picture.save(str(path))
+    reduce_colours(path)
+    print(f"{path.relative_to(ROOT)}: {picture.width()} x {picture.height()}, {path.stat().st_size / 1e3:.0f} kB")
+
+
+def reduce_colours(path: Path) -> None:
+    """Rewrite a PNG with a palette of its own."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
