@@ -17,7 +17,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Testing"))
 OUT = ROOT / "Resources" / "Screenshots"
-PANEL_WIDTH, GAP, COLOURS = 460, 8, 160
+PANEL_WIDTH, GAP, LARGEST_BYTES = 460, 8, 300_000
 SEED, PHASES, SPACING_MM = 20, 5, 1.5
 COHORT, MODEL = Path("site2"), Path("Site1")
 
@@ -130,11 +130,15 @@ def save(path: Path, panel: object, views: np.ndarray) -> None:
 
 
 def reduce_colours(path: Path) -> None:
-    """Rewrite a PNG with a palette of its own."""
+    """Rewrite a PNG with a palette of its own, of as many colours as the size allows."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    for colours in (256, 192, 128, 96):
+        image.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size <= LARGEST_BYTES:
+            return
 
 
 if __name__ == "__main__":
