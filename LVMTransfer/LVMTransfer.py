@@ -56,6 +56,17 @@ class Device(enum.Enum):
         return None if self is Device.AUTOMATIC else self.value
 
 
+class Recipe(enum.Enum):
+    """How fine-tuning trains: a preset of the library."""
+
+    SHORT = "smoke"
+    PAPER = "paper"
+
+    def label(self) -> str:
+        """Return the text in the combo box."""
+        return {"smoke": _("Short (minutes on a processor)"), "paper": _("As in the paper (graphics card)")}[self.value]
+
+
 @parameterNodeWrapper
 class LVMTransferParameterNode:
     """What the radiologist chose; saved with the scene.
@@ -63,7 +74,7 @@ class LVMTransferParameterNode:
     inputVolume: CT to segment, the volume shown by the browser of a 4D CT.
     cohortPath, bundlePath, pairsPath, runPath: folders of cases, model, training pairs and training run.
     edPhase, esPhase: phase numbers of end-diastole and end-systole, from 0.
-    timeLimit: of a training run, minutes; 0 = none.
+    recipe, epochs: how fine-tuning trains, and how long. timeLimit: minutes; 0 = none.
     repairRadius: closing radius in voxels. spacing: voxel size of the exported pair, mm.
     """
 
@@ -79,7 +90,8 @@ class LVMTransferParameterNode:
     pairsPath: pathlib.Path
     spacing: Annotated[float, WithinRange(0.5, 3.0)] = 1.0
     runPath: pathlib.Path
-    epochs: Annotated[int, WithinRange(1, 2000)] = 500
+    recipe: Recipe = Recipe.SHORT
+    epochs: Annotated[int, WithinRange(1, 2000)] = 20
     timeLimit: Annotated[float, WithinRange(0.0, 100000.0)] = 0.0
 
 

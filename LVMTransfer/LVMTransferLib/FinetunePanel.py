@@ -51,6 +51,7 @@ class FinetunePanel(Panel):
             parameters.pairsPath,
             parameters.bundlePath,
             parameters.runPath,
+            recipe=parameters.recipe.value,
             epochs=parameters.epochs,
             minutes=parameters.timeLimit,
             device=parameters.device.torchName(),

@@ -36,7 +36,7 @@ class SceneCases:
         return list(Cohort.open(cohortPath).case_ids())
 
     def loadCase(self, cohortPath: Path, caseId: str) -> LoadedCase:
-        """Load a case with all its phases and the labels of its first reader that has some.
+        """Load a case with all its phases and its newest labels, whoever drew them.
 
         :raises CohortError: there is no such case, or it is damaged.
         """
@@ -47,8 +47,14 @@ class SceneCases:
         case = Cohort.open(cohortPath).case(caseId)
         volumeNode, _, _ = MRMLAdapter.sequenceToScene(case.image(), caseId)
         self._rememberCase(volumeNode, cohortPath, caseId)
-        labelled = [reader for reader in case.readers() if case.labelled_phases(reader)]
-        labels = {t: case.labels(labelled[-1], t) for t in case.labelled_phases(labelled[-1])} if labelled else {}
+        labelled = {reader: case.labelled_phases(reader) for reader in case.readers()}
+        times = {
+            reader: max(case.labels_path(reader, t).stat().st_mtime_ns for t in phases)
+            for reader, phases in labelled.items()
+            if phases
+        }
+        newest = max(times, key=times.get) if times else None
+        labels = {t: case.labels(newest, t) for t in labelled[newest]} if newest else {}
         segmentationNode = self.showLabels(volumeNode, labels, f"{caseId} labels") if labels else None
         ed, es = case.ed or 0, case.es or 0
         self.showPhase(volumeNode, ed)
@@ -183,7 +189,8 @@ class SceneCases:
         :return: the `Pair`.
         :raises LVMError: ED or ES has no labels, or the disk cannot be written.
         """
-        from LVMLib.cohort import Cohort, export_case
+        from LVMLib.cohort import Cohort
+        from LVMLib.evaluation import export_with_checks
 
         from LVMTransferLib import MRMLAdapter
 
@@ -199,7 +206,9 @@ class SceneCases:
         case.set_phases(ed=ed, es=es)
         for phase, mask in chosen.items():
             case.write_labels(reader, phase, mask)
-        return export_case(case, pairsPath, reader=reader, spacing_mm=spacing, progress=part(progress, 0.5, 1.0))
+        return export_with_checks(
+            case, pairsPath, reader=reader, spacing_mm=spacing, progress=part(progress, 0.5, 1.0)
+        )
 
     def browserOf(self, volumeNode: object) -> object:
         """Return the sequence browser that shows the phases of a 4D CT, or None.

@@ -26,13 +26,15 @@ LINES_KEPT = 40
 
 
 def finetuneArguments(
-    pairsPath: Path, bundlePath: Path, runPath: Path, *, epochs: int, minutes: float, device: str | None
+    pairsPath: Path, bundlePath: Path, runPath: Path, *, recipe: str, epochs: int, minutes: float, device: str | None
 ) -> list[str]:
     """Return the arguments of ``lvm finetune``; an interrupted run in the run folder is resumed.
 
+    :param recipe: preset of the library.
     :param minutes: stop then with the best model so far; 0 = no limit.
     """
-    arguments = ["finetune", str(pairsPath), "--from", str(bundlePath), "--out", str(runPath), "--epochs", str(epochs)]
+    arguments = ["finetune", str(pairsPath), "--from", str(bundlePath), "--out", str(runPath)]
+    arguments += ["--preset", recipe, "--epochs", str(epochs)]
     if minutes > 0:
         arguments += ["--seconds", f"{60 * minutes:g}"]
     if device:

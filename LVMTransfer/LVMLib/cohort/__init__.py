@@ -1,7 +1,7 @@
 """Cases on disk, image-mask pairs, nested splits."""
 
 from .case import Case
-from .export import CONSENSUS_READER, export_case
+from .export import CONSENSUS_READER, chosen_reader, export_case
 from .manifest import CaseManifest, CohortManifest, PairManifest, Provenance, Scanner
 from .pairs import Pair, open_pairs, write_pair
 from .phases import propose_phases
@@ -20,6 +20,7 @@ __all__ = [
     "Scanner",
     "Splits",
     "TrainingSplit",
+    "chosen_reader",
     "export_case",
     "nested_splits",
     "open_pairs",

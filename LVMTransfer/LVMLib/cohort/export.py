@@ -24,6 +24,7 @@ def export_case(
     spacing_mm: float = 1.0,
     phases: Iterable[int] | None = None,
     checks: Mapping[str, bool] | None = None,
+    protocol_version: str | None = None,
     progress: Progress = silent,
 ) -> Pair:
     """Resample a case to isotropic voxels and write it as an image-mask pair, phase by phase.
@@ -42,6 +43,8 @@ def export_case(
         Phases whose labels are exported, where the reader has labelled them; None = ED and ES.
     checks : mapping of str to bool, optional
         Results of the consensus protocol, for ``pair.json``.
+    protocol_version : str, optional
+        Version of the protocol that was checked; None = the cohort's.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def export_case(
     StorageError
         The disk is full.
     """
-    reader = _reader(case, reader)
+    reader = chosen_reader(case, reader)
     labelled = _labelled(case, reader, phases)
     target = case.grid.isotropic(spacing_mm)
     masks = {t: resample_labels(case.labels(reader, t), case.grid, target) for t in labelled}
@@ -71,7 +74,7 @@ def export_case(
         ed=case.ed,
         es=case.es,
         site=case.cohort.site,
-        protocol_version=case.cohort.protocol_version,
+        protocol_version=protocol_version or case.cohort.protocol_version,
         checks=dict(checks or {}),
         readers=(reader,),
         phantom=case.is_phantom,
@@ -79,7 +82,14 @@ def export_case(
     )
 
 
-def _reader(case: Case, reader: str | None) -> str:
+def chosen_reader(case: Case, reader: str | None) -> str:
+    """Return the reader whose labels count: the named one, else ``consensus``, else the only one.
+
+    Raises
+    ------
+    CohortError
+        There is no such reader, or several to choose from.
+    """
     readers = case.readers()
     if reader in readers:
         return reader

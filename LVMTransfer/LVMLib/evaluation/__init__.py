@@ -8,7 +8,7 @@ from ..measures import (
     surface_distances,
     volumes_ml,
 )
-from .cohorts import agree_cohort, check_case, check_cohort
+from .cohorts import agree_cohort, check_case, check_cohort, export_with_checks
 from .pairs import evaluate_pairs
 from .report import Picture, write_report
 from .statistics import paired_bootstrap, pearson, summarise
@@ -26,6 +26,7 @@ __all__ = [
     "dice",
     "ejection_fraction",
     "evaluate_pairs",
+    "export_with_checks",
     "label_surface_distances",
     "mass_g",
     "paired_bootstrap",

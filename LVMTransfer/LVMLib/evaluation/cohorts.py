@@ -9,7 +9,7 @@ from os import PathLike
 import numpy as np
 
 from ..annotation import Protocol, bland_altman, check_labels, compare_readers, icc, pearson
-from ..cohort import Case, Cohort
+from ..cohort import Case, Cohort, Pair, chosen_reader, export_case
 from ..errors import CohortError, LVMError
 from ..grid import BLOOD_POOL
 from ..measures import volumes_ml
@@ -89,6 +89,40 @@ def check_case(case: Case, reader: str, protocol: Protocol) -> list[dict[str, ob
         curve = {phase: volumes_ml(mask, case.grid)[BLOOD_POOL] for phase, mask in every.items()}
     found = check_labels(labels.get(ed), labels.get(es), case.grid, protocol, volume_curve=curve, ed=ed, es=es)
     return [finding.as_dict() for finding in found]
+
+
+def export_with_checks(
+    case: Case,
+    pairs_dir: str | PathLike,
+    *,
+    reader: str | None = None,
+    spacing_mm: float = 1.0,
+    phases: Sequence[int] | None = None,
+    protocol: Protocol | None = None,
+    progress: Progress = silent,
+) -> Pair:
+    """Export a case as a pair that records which rules of the protocol its ED and ES labels pass.
+
+    Parameters are those of `cohort.export_case`; ``protocol`` None = the one that comes with the software.
+
+    Raises
+    ------
+    CohortError
+        No reader or several to choose from, ED and ES not set, or not labelled.
+    StorageError
+        The disk is full.
+    """
+    reader = chosen_reader(case, reader)
+    rules = protocol or Protocol.default()
+    checks: dict[str, bool] = {}
+    if {case.ed, case.es} & set(case.labelled_phases(reader)):
+        for finding in check_case(case, reader, rules):
+            if finding["passed"] is not None:
+                checks[finding["rule"]] = checks.get(finding["rule"], True) and bool(finding["passed"])
+    return export_case(
+        case, pairs_dir, reader=reader, spacing_mm=spacing_mm, phases=phases, checks=checks,
+        protocol_version=rules.version, progress=progress,
+    )  # fmt: skip
 
 
 def agree_cohort(

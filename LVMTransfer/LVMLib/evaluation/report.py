@@ -6,17 +6,15 @@ import base64
 import logging
 import mimetypes
 import os
-import shlex
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from html import escape
 from pathlib import Path
 
 from .. import __version__
 from ..errors import ImageError
 from ..files import atomic_file
+from ..origin import command_line, commit, now
 from .report_page import PAGE
 from .report_sections import (
     case_section,
@@ -114,9 +112,10 @@ def write_report(
     folder = Path(folder)
     shown = [picture if isinstance(picture, Picture) else Picture(*picture) for picture in pictures]
     facts = {**table.facts, **(provenance or {})}
-    facts.setdefault("command", shlex.join([Path(sys.argv[0]).name or "python", *sys.argv[1:]]))
+    facts.setdefault("command", command_line())
     facts.setdefault("version", __version__)
-    facts.setdefault("date", datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    facts.setdefault("commit", commit())
+    facts.setdefault("date", now())
     facts = {"data": f"{table.data} ({'synthetic' if table.phantom else 'patients'})", **facts}
     sections = [
         metric_section(table),

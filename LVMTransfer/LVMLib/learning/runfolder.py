@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
 
 from ..cohort.lock import writing
 from ..errors import TrainingError
 from ..files import storage_errors, write_json
+from ..origin import now
 
 RUN_NAME, EVENTS_NAME = "run.json", "events.jsonl"
 
@@ -118,25 +116,3 @@ def read_events(path: str | os.PathLike) -> Iterator[dict]:
                 yield json.loads(line)
             except json.JSONDecodeError:
                 continue
-
-
-def now() -> str:
-    """Return the time in UTC, ISO 8601."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def command_line() -> str:
-    """Return the command that runs now, without the path of its program."""
-    return " ".join([Path(sys.argv[0]).name or "python", *sys.argv[1:]])
-
-
-def commit() -> str:
-    """Return the commit of the software, or ``unknown`` outside a checkout."""
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=Path(__file__).parent,
-            capture_output=True, text=True, timeout=10, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return done.stdout.strip() or "unknown"

@@ -13,13 +13,14 @@ from ..cohort import Pair
 from ..errors import LVMCancelled, TrainingError
 from ..grid import LABEL_NAMES
 from ..network import build_network, initialise_paper
+from ..origin import command_line, commit, now
 from ..progress import Progress, part, silent
 from .bundle import Architecture, Bundle, BundleManifest, HUWindow, Origin
 from .cache import CachedPair, cache_pairs, require_labelled
 from .config import FinetuneConfig
 from .loop import TrainingLoop
 from .normalise import Normalisation, measured_normalisation
-from .runfolder import RunFolder, command_line, commit, now
+from .runfolder import RunFolder
 from .segment import Model
 from .validate import Validation, validate
 
