@@ -93,7 +93,8 @@ def test_stop_ends_the_process_and_the_run_can_be_resumed(desktop, panel, folder
     assert "stopped" in panel.ui.finetuneStatusLabel.text
     from LVMTransferLib.TrainingProcess import finetuneArguments
 
-    assert "--resume" in finetuneArguments(folders[1], folders[0], tmp_path / "run", recipe="smoke", epochs=2, minutes=0, device="cpu")
+    options = {"recipe": "smoke", "epochs": 2, "minutes": 0, "device": "cpu"}
+    assert "--resume" in finetuneArguments(folders[1], folders[0], tmp_path / "run", **options)
 
 
 def test_a_training_that_cannot_start_shows_why(desktop, panel, folders, tmp_path):
