@@ -22,6 +22,10 @@ class LVMError(ValueError):
         self.where, self.expected, self.found, self.remedy = str(where), expected, found, remedy
         super().__init__(" ".join(f"{where}: expected {expected}, found {found}. {remedy}".split()))
 
+    def at(self, where: str | PathLike) -> LVMError:
+        """Return the same error at another place: who knows the file names it where the room below does not."""
+        return type(self)(where, expected=self.expected, found=self.found, remedy=self.remedy)
+
 
 class ImageError(LVMError):
     """An image that cannot be read or used: truncated, NaN, colour, wrong dimension."""

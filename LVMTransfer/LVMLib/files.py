@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import StorageError
@@ -21,12 +21,17 @@ _REMEDIES = {
     errno.EROFS: "Choose a folder on a writable disk.",
     errno.EACCES: "Choose a folder that you may write to.",
     errno.EPERM: "Choose a folder that you may write to.",
+    errno.EIO: "Check the disk or the network drive, and run the command again.",
+    errno.ENOTDIR: "A part of this path is a file: choose another folder.",
+    errno.EISDIR: "A folder has this name: choose another name.",
+    errno.EEXIST: "A file has the name of this folder: choose another name.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 
 
 @contextmanager
 def storage_errors(path: str | os.PathLike) -> Iterator[None]:
-    """Turn a full, read-only or forbidden disk into a `StorageError` that names ``path``."""
+    """Turn a full, read-only or forbidden disk, or a name that is taken, into a `StorageError` that names ``path``."""
     try:
         yield
     except OSError as error:
@@ -41,7 +46,8 @@ def storage_errors(path: str | os.PathLike) -> Iterator[None]:
 def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` with the same suffixes; rename it to ``path`` on success.
 
-    On any exception, Ctrl-C included, the temporary file is removed and ``path`` is what it was before.
+    On any exception, Ctrl-C included, the temporary file and the folders that were made for it are removed, and
+    ``path`` is what it was before.
 
     Raises
     ------
@@ -50,8 +56,7 @@ def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     suffix = "".join(path.suffixes[-2:])
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with storage_errors(path), _parents(path):
         handle, name = tempfile.mkstemp(prefix=".part-", suffix=suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
@@ -65,11 +70,24 @@ def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path``; it takes the place of ``path`` on success, else it vanishes."""
+def atomic_folder(path: str | os.PathLike, *, replaces: str | None = None) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; it takes the place of ``path`` on success, else it vanishes.
+
+    Parameters
+    ----------
+    path : path
+        A new or empty folder, or an earlier one of the same kind.
+    replaces : str, optional
+        A file by which an earlier folder of the same kind is known; a folder with other files is never replaced.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, read-only or forbidden, or other files are there.
+    """
     path = Path(path)
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    _require_replaceable(path, replaces)
+    with storage_errors(path), _parents(path):
         temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
         old = temporary.with_name(temporary.name + "-old")
         try:
@@ -100,6 +118,34 @@ def sha256(path: str | os.PathLike) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextmanager
+def _parents(path: Path) -> Iterator[None]:
+    """Make the folders that ``path`` needs; on failure those that are new and empty vanish again."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _require_replaceable(path: Path, marker: str | None) -> None:
+    with storage_errors(path):
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return
+    if path.is_dir() and marker and (path / marker).is_file():
+        return
+    raise StorageError(
+        path,
+        expected="a new or empty folder" + (f", or an earlier one with {marker}" if marker else ""),
+        found="a folder with other files" if path.is_dir() else "a file",
+        remedy="Choose another folder; what is there was left as it is.",
+    )
 
 
 def _sync(path: Path) -> None:

@@ -95,7 +95,20 @@ class Grid:
         )
 
     def isotropic(self, spacing_mm: float) -> Grid:
-        """Return the grid with cubic voxels that covers the same box, directions kept."""
+        """Return the grid with cubic voxels that covers the same box, directions kept.
+
+        Raises
+        ------
+        GridError
+            The spacing is no positive number.
+        """
+        if not 0 < spacing_mm < np.inf:
+            raise GridError(
+                "spacing",
+                expected="a positive voxel size in mm",
+                found=f"{spacing_mm:g}",
+                remedy="Give 1.",
+            )
         size = np.array(self.shape[::-1]) * self.spacing
         count = np.maximum(np.ceil(size / spacing_mm - 1e-6), 1).astype(int)
         affine = np.eye(4)

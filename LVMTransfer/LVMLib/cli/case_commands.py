@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..progress import Progress, part
+from .arguments import quantity, whole
 from .terminal import Outcome, table
+
+if TYPE_CHECKING:
+    from ..cohort import Case, Cohort
+
+SPACING = quantity(0.1, 20.0, "mm")
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -21,10 +28,10 @@ def _register_phantom(commands: argparse._SubParsersAction) -> None:
     phantom = commands.add_parser("phantom", help="make a cohort of synthetic 4D cardiac CTs with known labels")
     phantom.add_argument("cohort", type=Path)
     phantom.add_argument("--site", choices=("1", "2"), required=True, help="whose scanner and population")
-    phantom.add_argument("--cases", type=int, required=True, metavar="N")
-    phantom.add_argument("--seed", type=int, default=0)
-    phantom.add_argument("--phases", type=int, default=20, help="phases of the cardiac cycle (default 20)")
-    phantom.add_argument("--spacing", type=float, metavar="MM", help="isotropic voxels instead of the scanner's own")
+    phantom.add_argument("--cases", type=whole(1), required=True, metavar="N")
+    phantom.add_argument("--seed", type=whole(), default=0)
+    phantom.add_argument("--phases", type=whole(1), default=20, help="phases of the cardiac cycle (default 20)")
+    phantom.add_argument("--spacing", type=SPACING, metavar="MM", help="isotropic voxels instead of the scanner's own")
     phantom.set_defaults(run=run_phantom)
 
 
@@ -46,6 +53,8 @@ def _register_prediction(commands: argparse._SubParsersAction) -> None:
     predict.add_argument("cohort", type=Path)
     predict.add_argument("--case", metavar="ID", help="only this case")
     predict.add_argument("--phases", default="ed,es", help="'ed,es' (default), 'all', or numbers such as 0,7")
+    predict.add_argument("--ed", type=int, metavar="N", help="phase of end-diastole, set by hand (from 0)")
+    predict.add_argument("--es", type=int, metavar="N", help="phase of end-systole, set by hand")
     for command in (segment, predict):
         command.add_argument("--model", type=Path, required=True, metavar="BUNDLE")
         command.add_argument("--device", help="cpu, cuda or cuda:N (default: a GPU where there is one)")
@@ -67,11 +76,11 @@ def _register_review(commands: argparse._SubParsersAction) -> None:
     export.add_argument("cohort", type=Path)
     export.add_argument("pairs", type=Path)
     export.add_argument("--reader", help="whose labels (default: consensus, or the only reader)")
-    export.add_argument("--spacing", type=float, default=1.0, metavar="MM", help="isotropic voxel size (default 1)")
+    export.add_argument("--spacing", type=SPACING, default=1.0, metavar="MM", help="isotropic voxel size (default 1)")
     export.add_argument("--phases", default="ed,es", help="'ed,es' (default) or 'all' labelled phases")
-    export.add_argument("--test", type=int, metavar="N", help="cases kept for the test (default: 45 of 95)")
-    export.add_argument("--validation", type=int, metavar="N", help="cases that choose the best epoch")
-    export.add_argument("--seed", type=int, default=0, help="seed of the split into training, validation and test")
+    export.add_argument("--test", type=whole(), metavar="N", help="cases kept for the test (default: 45 of 95)")
+    export.add_argument("--validation", type=whole(1), metavar="N", help="cases that choose the best epoch")
+    export.add_argument("--seed", type=whole(), default=0, help="seed of the split into training, validation and test")
     export.set_defaults(run=run_export)
 
 
@@ -101,21 +110,28 @@ def run_import(options: argparse.Namespace, progress: Progress) -> Outcome:
     from ..imaging import read_image
 
     sequence = read_image(options.source, series=options.series, progress=part(progress, 0.0, 0.2))
+    new = not (options.cohort / "cohort.json").exists()
     cohort = Cohort.open_or_create(options.cohort, site=options.site)
-    case = cohort.add_case(
-        sequence, case_id=options.case, source=options.source.name, progress=part(progress, 0.2, 1.0)
-    )
+    try:
+        case = cohort.add_case(
+            sequence, case_id=options.case, source=options.source.name, progress=part(progress, 0.2, 1.0)
+        )
+    except BaseException:
+        if new:
+            cohort.remove_if_empty()
+        raise
     result = {"case": case.id, "phases": len(sequence), "grid": case.grid.describe()}
     return Outcome(result, f"{case.id}: {len(sequence)} phase(s), {case.grid.describe()}")
 
 
 def run_segment(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Label one image on its own grid."""
-    from ..imaging import read_image, write_label_phases
+    from ..imaging import read_image, require_label_file, write_label_phases
     from ..learning import Bundle, predict_sequence
 
     bundle = Bundle.load(options.model)
     sequence = read_image(options.image, progress=part(progress, 0.0, 0.1))
+    require_label_file(options.labels, phases=len(sequence), image=options.image)
     found = predict_sequence(sequence, bundle, device=options.device, progress=part(progress, 0.1, 0.9))
     write_label_phases(options.labels, [found.labels[phase] for phase in range(len(sequence))], sequence.grid)
     result = {"labels": str(options.labels), "ed": found.ed, "es": found.es, "volumes_ml": found.volumes_ml}
@@ -129,12 +145,15 @@ def run_predict(options: argparse.Namespace, progress: Progress) -> Outcome:
     from ..learning import Bundle, predict_case
 
     bundle, cohort = Bundle.load(options.model), Cohort.open(options.cohort)
-    cases = [cohort.case(case_id) for case_id in ([options.case] if options.case else cohort.case_ids())]
+    cases = [cohort.case(options.case)] if options.case else all_cases(cohort)
     rows = []
     for number, case in enumerate(cases):
         step = part(progress, number / len(cases), (number + 1) / len(cases))
+        by_hand = {name: phase for name, phase in (("ed", options.ed), ("es", options.es)) if phase is not None}
+        for phase in by_hand.values():
+            parse_phases(str(phase), range(len(case.rr_percent)))
         phases = parse_phases(options.phases, range(len(case.rr_percent)))
-        found = predict_case(case, bundle, phases=phases, device=options.device, progress=step)
+        found = predict_case(case, bundle, phases=phases, **by_hand, device=options.device, progress=step)
         repairs = found.repairs.values()
         rows.append(
             {
@@ -150,8 +169,20 @@ def run_predict(options: argparse.Namespace, progress: Progress) -> Outcome:
                 "volumes_ml": found.volumes_ml,
             }
         )
-    shown = [key for key in rows[0] if key != "volumes_ml"] if rows else []
+    shown = [key for key in rows[0] if key != "volumes_ml"]
     return Outcome({"cases": rows}, table(shown, [[row[key] for key in shown] for row in rows]))
+
+
+def all_cases(cohort: Cohort) -> list[Case]:
+    """Return every case of a cohort, or raise `CohortError` where there is none."""
+    from ..errors import CohortError
+
+    cases = [cohort.case(case_id) for case_id in cohort.case_ids()]
+    if not cases:
+        raise CohortError(
+            cohort.folder, expected="cases", found="none", remedy="Import a CT with 'lvm import SOURCE COHORT'."
+        )
+    return cases
 
 
 def parse_phases(text: str, available: range) -> list[int] | None:
@@ -169,7 +200,7 @@ def parse_phases(text: str, available: range) -> list[int] | None:
     if text == "all":
         return list(available)
     numbers = text.split(",")
-    if not all(number.strip().isdigit() and int(number) in available for number in numbers):
+    if not all(number.strip().isdecimal() and int(number) in available for number in numbers):
         raise LVMError(
             "--phases",
             expected=f"'ed,es', 'all' or phases 0 to {len(available) - 1}",
@@ -205,21 +236,28 @@ def run_agree(options: argparse.Namespace, progress: Progress) -> Outcome:
 
 def run_export(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Write image-mask pairs."""
-    from ..cohort import Cohort, export_case, nested_splits, write_splits
+    from ..cohort import Cohort, nested_splits, write_splits
+    from ..evaluation import export_with_checks
 
     cohort = Cohort.open(options.cohort)
-    cases = [cohort.case(case_id) for case_id in cohort.case_ids()]
+    cases, splits = all_cases(cohort), None
+    if options.test is not None or options.validation is not None:
+        parts = {name: getattr(options, name) for name in ("test", "validation") if getattr(options, name) is not None}
+        splits = nested_splits([case.id for case in cases], seed=options.seed, **parts)
     rows = []
     for number, case in enumerate(cases):
         step = part(progress, number / len(cases), (number + 1) / len(cases))
         phases = parse_phases(options.phases, range(len(case.rr_percent)))
-        pair = export_case(
+        pair = export_with_checks(
             case, options.pairs, reader=options.reader, spacing_mm=options.spacing, phases=phases, progress=step
         )
-        rows.append({"case": case.id, "labelled_phases": list(pair.labelled_phases), "grid": pair.grid.describe()})
-    if options.test is not None or options.validation is not None:
-        parts = {name: getattr(options, name) for name in ("test", "validation") if getattr(options, name) is not None}
-        write_splits(options.pairs, nested_splits([row["case"] for row in rows], seed=options.seed, **parts))
-    shown = [[row["case"], str(row["labelled_phases"]), row["grid"]] for row in rows]
-    text = table(["case", "labelled phases", "grid"], shown)
+        failed = [rule for rule, passed in pair.manifest.checks.items() if not passed]
+        labelled = list(pair.labelled_phases)
+        rows.append({"case": case.id, "labelled_phases": labelled, "grid": pair.grid.describe(), "failed": failed})
+    if splits is not None:
+        write_splits(options.pairs, splits)
+    shown = [
+        [row["case"], str(row["labelled_phases"]), row["grid"], ", ".join(row["failed"]) or "none"] for row in rows
+    ]
+    text = table(["case", "labelled phases", "grid", "rules failed"], shown)
     return Outcome({"pairs": str(options.pairs), "cases": rows}, text)

@@ -8,18 +8,20 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from typing import TextIO
 
 from .. import __version__
-from ..errors import LVMCancelled, LVMError
+from ..errors import LVMCancelled, LVMError, StorageError
 from . import case_commands, measure_commands, model_commands
-from .terminal import ProgressBar, clean_standard_output, print_json
+from .arguments import BAD_INPUT, Parser
+from .terminal import Outcome, ProgressBar, clean_standard_output, print_json
 
-DONE, DEFECT, BAD_INPUT = 0, 1, 2
+DONE, DEFECT = 0, 1
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="lvm",
         description="Left-ventricular segmentation on 4D cardiac CT: transfer between hospitals, and wall thickness. "
         "Research software, not a medical device.",
@@ -55,22 +57,38 @@ def main(arguments: list[str] | None = None) -> int:
         bar = ProgressBar(sys.stderr)
         try:
             outcome = options.run(options, bar)
-        except LVMError as error:
             bar.close()
-            return _fail(str(error), BAD_INPUT)
-        except (KeyboardInterrupt, LVMCancelled):
+            _show(outcome, output, as_json=options.json)
+            return DEFECT if outcome.failed else DONE
+        except (Exception, KeyboardInterrupt) as error:
             bar.close()
-            return _fail(f"lvm {options.command}: stopped. Nothing half-written was left; run it again.", BAD_INPUT)
-        except Exception:
-            bar.close()
-            traceback.print_exc()
-            return _fail(f"lvm {options.command}: a defect; please report the lines above.", DEFECT)
-        bar.close()
-        if options.json:
-            print_json(output, outcome.result)
-        elif outcome.text:
-            output.write(outcome.text + "\n")
-        return DEFECT if outcome.failed else DONE
+            return _fail(*_told(error, options.command))
+
+
+def _show(outcome: Outcome, output: TextIO, *, as_json: bool) -> None:
+    if as_json:
+        print_json(output, outcome.result)
+    elif outcome.text:
+        output.write(outcome.text + "\n")
+    output.flush()
+
+
+def _told(error: BaseException, command: str) -> tuple[str, int]:
+    """Return what a person is told about an error, and the exit status; a defect shows its trace as well."""
+    if isinstance(error, LVMError):
+        return str(error), BAD_INPUT
+    if isinstance(error, (KeyboardInterrupt, LVMCancelled)):
+        said = f"lvm {command}: stopped. Nothing half-written was left; run it again."
+        return str(error) or said, BAD_INPUT
+    if isinstance(error, (OSError, MemoryError)):
+        # What no room foresaw: a drive that went away, a pipe that closed, an image beyond this machine.
+        logging.getLogger(__name__).info("%s", command, exc_info=error)
+        found = getattr(error, "strerror", None) or str(error) or "not enough memory"
+        where = getattr(error, "filename", None) or f"lvm {command}"
+        remedy = "Check disk, path and memory, and run it again; --verbose shows where it stopped."
+        return str(StorageError(where, expected="files and memory to work with", found=found, remedy=remedy)), BAD_INPUT
+    traceback.print_exception(error)
+    return f"lvm {command}: a defect; please report the lines above.", DEFECT
 
 
 def _fail(message: str, code: int) -> int:

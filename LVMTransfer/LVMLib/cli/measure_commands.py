@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import LabelError
+from ..errors import LabelError, LVMError
 from ..progress import Progress
+from .arguments import whole
 from .terminal import Outcome, table
 
 
@@ -19,7 +20,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     thickness = commands.add_parser("thickness", help="wall thickness along heat-flow streamlines")
     thickness.add_argument("mask", type=Path, help="labels 0, 1, 2: NIfTI, NRRD or .seg.nrrd, 3D or 4D")
     thickness.add_argument("--out", type=Path, required=True, metavar="DIR")
-    thickness.add_argument("--phase", type=int, help="which phase of a 4D mask (default: the first that is labelled)")
+    thickness.add_argument("--phase", type=whole(), help="phase of a 4D mask (default: the first that is labelled)")
     thickness.set_defaults(run=run_thickness)
     bench = commands.add_parser("bench", help="measure a claim side by side with its peers")
     bench.add_argument("name", help="name of the benchmark, or 'all'")
@@ -37,7 +38,10 @@ def run_thickness(options: argparse.Namespace, progress: Progress) -> Outcome:
     labels = one_phase(labels, options.phase, options.mask)
     progress(0.2, "measuring")
     started = time.perf_counter()
-    measured = measure_thickness(labels, grid.affine)
+    try:
+        measured = measure_thickness(labels, grid.affine)
+    except LVMError as error:
+        raise error.at(options.mask) from error
     summary = {**asdict(measured.statistics), "seconds": time.perf_counter() - started}
     progress(0.8, "writing")
     summary |= {"surface": str(options.out / "thickness.vtp"), "streamlines": str(options.out / "streamlines.vtp")}

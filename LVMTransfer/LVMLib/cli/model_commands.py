@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import LVMError
 from ..progress import Progress, part
+from .arguments import quantity, whole
 from .terminal import Outcome
+
+SECONDS = quantity(1, 1e8, "seconds")
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -24,10 +28,12 @@ def _register_finetune(commands: argparse._SubParsersAction) -> None:
     start.add_argument("--random-init", action="store_true", help="train from random weights (a control)")
     finetune.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
     finetune.add_argument("--preset", default="paper", help="training recipe (default: paper)")
-    finetune.add_argument("--cases", type=int, metavar="N", help="train on the first N cases of the training split")
-    finetune.add_argument("--epochs", type=int, metavar="N")
-    finetune.add_argument("--seconds", type=float, metavar="S", help="stop after this time with the best model so far")
-    finetune.add_argument("--seed", type=int, default=0)
+    finetune.add_argument("--cases", type=whole(1), metavar="N", help="train on the first N training cases")
+    finetune.add_argument("--epochs", type=whole(1), metavar="N")
+    finetune.add_argument(
+        "--seconds", type=SECONDS, metavar="S", help="stop after this time with the best model so far"
+    )
+    finetune.add_argument("--seed", type=whole(), default=0)
     finetune.add_argument("--device", help="cpu, cuda or cuda:N (default: a GPU where there is one)")
     finetune.add_argument("--resume", action="store_true", help="continue the run that is in RUN")
     finetune.set_defaults(run=run_finetune)
@@ -92,11 +98,29 @@ def run_evaluate(options: argparse.Namespace, progress: Progress) -> Outcome:
     from ..evaluation import evaluate_pairs, write_report
     from ..learning import Bundle
 
-    bundles = {path.name: Bundle.load(path) for path in options.model}
+    bundles = {name: Bundle.load(path) for name, path in bundle_names(options.model).items()}
     pairs = pairs_of_split(options.pairs, options.split)
     evaluation = evaluate_pairs(pairs, bundles, device=options.device, progress=part(progress, 0.0, 0.95))
     page = write_report(options.out, table=evaluation)
     return Outcome({**evaluation.as_dict(), "report": str(page)}, f"{evaluation.describe()}\n{page}")
+
+
+def bundle_names(paths: list[Path]) -> dict[str, Path]:
+    """Name each model by its folder; by the folder above too where names are equal, as in RUN-1/best and RUN-2/best.
+
+    Raises
+    ------
+    LVMError
+        One model is given twice.
+    """
+    places = [path.resolve() for path in paths]
+    for place, path in zip(places, paths):
+        if places.count(place) > 1:
+            raise LVMError(path, expected="each model once", found="it twice", remedy="Give --model once for each.")
+    depth = 1
+    while len(names := {"/".join(place.parts[-depth:]): path for place, path in zip(places, paths)}) < len(paths):
+        depth += 1
+    return names
 
 
 def run_pack(options: argparse.Namespace, progress: Progress) -> Outcome:

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -71,7 +71,8 @@ def clean_standard_output() -> Iterator[TextIO]:
     try:
         yield stream
     finally:
-        stream.close()
+        with suppress(OSError):  # what could not be written was said when it was flushed
+            stream.close()
         sys.stdout.flush()
         os.dup2(real, 1)
         os.close(real)

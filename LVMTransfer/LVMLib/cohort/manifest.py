@@ -127,6 +127,13 @@ def read_manifest(path: Path, kind: type[Manifest], error: type[LVMError]) -> Ma
         raise error(
             path.parent, expected=f"a folder with {path.name}", found="no such file", remedy="Check the path."
         ) from missing
+    except OSError as unreadable:
+        raise error(
+            path,
+            expected=f"a readable {path.name}",
+            found=unreadable.strerror or "an unreadable file",
+            remedy="Check the path, or ask its owner for access.",
+        ) from unreadable
     except ValidationError as invalid:
         first = invalid.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file"

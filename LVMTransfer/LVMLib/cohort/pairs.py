@@ -200,7 +200,7 @@ def write_pair(
     chosen = masks.keys() if labelled_phases is None and isinstance(masks, Mapping) else labelled_phases
     labels = _required_labels(case_id, masks, chosen, grid, count)
     folder = Path(pairs_dir) / case_id
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, replaces=MANIFEST_NAME) as temporary:
         image = write_sequence_nifti(
             temporary / IMAGE_NAME, _reported(image_frames, count, progress), grid, phases=count
         )

@@ -90,7 +90,7 @@ def nested_splits(
     if groups is None:
         groups = {max(1, round(n_train * step / _PAPER_GROUPS)) for step in range(1, _PAPER_GROUPS + 1)}
     sizes = sorted(set(groups))
-    if n_train < 1 or n_validation < 1 or not sizes or sizes[0] < 1 or sizes[-1] > n_train:
+    if n_train < 1 or n_validation < 1 or n_test < 0 or not sizes or sizes[0] < 1 or sizes[-1] > n_train:
         raise PairError(
             "splits",
             expected=f"{n_test} test and {n_validation} validation cases, and training groups {sizes}",

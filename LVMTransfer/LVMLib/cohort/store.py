@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import CohortError
+from ..errors import CohortError, LVMError
 from ..files import atomic_folder, storage_errors
 from ..imaging import Sequence, write_sequence_nifti
 from ..progress import Progress, silent
@@ -49,9 +50,9 @@ class Cohort:
                 remedy="Open the cohort that is there, or choose another folder.",
             )
         manifest = CohortManifest(site=site, protocol_version=protocol_version)
-        with storage_errors(folder):
-            (folder / "cases").mkdir(parents=True, exist_ok=True)
         write_manifest(folder / "cohort.json", manifest)
+        with storage_errors(folder):
+            (folder / "cases").mkdir(exist_ok=True)
         return cls(folder, manifest)
 
     @classmethod
@@ -72,6 +73,14 @@ class Cohort:
         if (Path(path) / "cohort.json").exists():
             return cls.open(path)
         return cls.create(path, site=site)
+
+    def remove_if_empty(self) -> None:
+        """Remove a cohort that has no case, such as one that was made for an import that failed."""
+        with suppress(OSError, LVMError):  # with a case, or in use, it stays
+            with writing(self.folder):
+                (self.folder / "cases").rmdir()
+                (self.folder / "cohort.json").unlink()
+            self.folder.rmdir()
 
     @property
     def site(self) -> str:

@@ -1,6 +1,6 @@
 """Images in and out: 4D sequences, DICOM, NIfTI, NRRD, Slicer segmentations, resampling."""
 
-from .labels import LABEL_SUFFIXES, read_labels, write_label_phases, write_labels
+from .labels import LABEL_SUFFIXES, read_labels, require_label_file, write_label_phases, write_labels
 from .nifti import write_sequence_nifti
 from .nrrd import write_sequence_nrrd
 from .read import read_image
@@ -17,6 +17,7 @@ __all__ = [
     "read_image",
     "read_labels",
     "read_segmentation",
+    "require_label_file",
     "resample_image",
     "resample_labels",
     "to_int16",

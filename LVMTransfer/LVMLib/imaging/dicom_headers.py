@@ -176,6 +176,8 @@ def _read_file(path: Path, facts: dict[str, dict[str, object]]) -> Iterator[Slic
         warnings.simplefilter("ignore")
         stream.seek(128)
         magic = stream.read(4) == b"DICM"
+        if not os.fstat(stream.fileno()).st_size and path.suffix.lower() in ("", ".dcm", ".ima"):
+            raise _damaged(path, "an empty file")
         if not magic and path.suffix.lower() not in (".dcm", ".ima"):
             raise _Skip("not DICOM")
         stream.seek(0)
@@ -206,6 +208,9 @@ def _damaged(path: Path, found: str) -> DicomError:
 
 
 def _require_ct(dataset: Dataset) -> None:
+    promised = dataset.file_meta.get("MediaStorageSOPClassUID") if dataset.file_meta else None
+    if promised in _CT_CLASSES and "SOPClassUID" not in dataset:
+        raise ValueError("it ends before it says what it is")
     if dataset.get("Modality") != "CT" or "SOPClassUID" not in dataset:
         raise _Skip(f"modality {dataset.get('Modality') or 'unknown'}, not a CT image")
     kind = {str(part).upper() for part in dataset.get("ImageType", None) or ()}

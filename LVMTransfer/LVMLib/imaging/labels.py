@@ -129,6 +129,38 @@ def write_label_phases(path: str | os.PathLike, phases: Sequence[np.ndarray], gr
     return write_labels(path, phases[0] if len(phases) == 1 else np.stack(phases), grid)
 
 
+def require_label_file(path: str | os.PathLike, *, phases: int = 1, image: str | os.PathLike | None = None) -> None:
+    """Raise what `write_label_phases` would raise for ``path``, before hours of work and not after them.
+
+    Parameters
+    ----------
+    path : path
+        Where the labels shall go.
+    phases : int
+        How many phases.
+    image : path, optional
+        The image that is labelled, which must stay what it is.
+
+    Raises
+    ------
+    LabelError
+        A ``.seg.nrrd`` for several phases, a folder, or the image itself.
+    ImageError
+        A suffix that is no label file's.
+    """
+    path, found = Path(path), None
+    if label_suffix(path) == ".seg.nrrd" and phases > 1:
+        found = f"{phases} phases for one .seg.nrrd"
+    elif path.is_dir():
+        found = "a folder of this name"
+    elif image is not None and path.exists() and path.samefile(image):
+        found = "the image itself, which would be lost"
+    if found:
+        raise LabelError(
+            path, expected="a label file to write", found=found, remedy="Choose another name, such as labels.nii.gz."
+        )
+
+
 def label_suffix(path: str | os.PathLike) -> str:
     """Return which of `LABEL_SUFFIXES` ends ``path``, or raise `ImageError`."""
     name = Path(path).name.lower()

@@ -13,6 +13,8 @@ from .nifti import read_nifti
 from .nrrd import read_nrrd
 from .sequence import Sequence
 
+_LEAST_RANGE_HU = 255.5
+
 
 def read_image(path: str | os.PathLike, *, series: str | None = None, progress: Progress = silent) -> Sequence:
     """Open a 4D cardiac CT, or a 3D one as a single phase; voxels are read when asked for.
@@ -35,7 +37,7 @@ def read_image(path: str | os.PathLike, *, series: str | None = None, progress: 
     Raises
     ------
     ImageError
-        Missing, truncated, colour, unknown format.
+        Missing, truncated, colour, unknown format, a single slice, or a label map.
     DicomError
         Not one 4D CT of one patient.
     GridError
@@ -43,7 +45,7 @@ def read_image(path: str | os.PathLike, *, series: str | None = None, progress: 
     """
     path = Path(path)
     try:
-        return _open(path, series, progress)
+        return _require_volume(path, _open(path, series, progress))
     except PermissionError as error:
         raise ImageError(
             error.filename or path,
@@ -73,6 +75,29 @@ def _open(path: Path, series: str | None, progress: Progress) -> Sequence:
         found=f"'{path.suffix or path.name}'",
         remedy="Export the CT as DICOM, NIfTI or NRRD.",
     )
+
+
+def _require_volume(path: Path, sequence: Sequence) -> Sequence:
+    """Refuse single slices, and label maps or pictures: no CT of a chest has fewer than 256 grey values."""
+    if min(sequence.grid.shape) < 2:
+        raise ImageError(
+            path,
+            expected="a volume",
+            found=f"a single slice ({sequence.grid.describe()})",
+            remedy="Export the whole stack of slices.",
+        )
+    if sequence.info.get("format") == "DICOM":  # says by itself that it is a CT
+        return sequence
+    volume = sequence.frame(0)
+    low, high = float(volume.min()), float(volume.max())
+    if high - low < _LEAST_RANGE_HU:
+        raise ImageError(
+            path,
+            expected="grey values of a CT (Hounsfield units)",
+            found=f"values from {low:g} to {high:g} only",
+            remedy="Choose the CT itself; this is a label map, a mask or a picture.",
+        )
+    return sequence
 
 
 def is_dicom_file(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..errors import BundleError, LVMError
@@ -131,12 +131,12 @@ class Bundle:
         Raises
         ------
         StorageError
-            The disk is full or read-only.
+            The disk is full or read-only, or the folder holds something else than a bundle.
         """
         path = Path(path)
         state = {name: tensor.detach().cpu().float().contiguous() for name, tensor in network.state_dict().items()}
-        with atomic_folder(path) as folder:
-            save_file(state, folder / WEIGHTS_NAME)
+        with atomic_folder(path, replaces=MANIFEST_NAME) as folder:
+            (folder / WEIGHTS_NAME).write_bytes(save(state))
             *earlier, last = manifest.provenance
             last = last.model_copy(update={"weights_sha256": sha256(folder / WEIGHTS_NAME)})
             manifest = manifest.model_copy(update={"provenance": (*earlier, last)})
@@ -155,8 +155,8 @@ class Bundle:
         return network.eval()
 
     def copy_to(self, path: str | os.PathLike) -> Bundle:
-        """Copy the bundle, verified, to another folder."""
-        with atomic_folder(path) as folder:
+        """Copy the bundle, verified, to another folder; errors as `save` and `load`."""
+        with atomic_folder(path, replaces=MANIFEST_NAME) as folder:
             for name in (WEIGHTS_NAME, CARD_NAME, MANIFEST_NAME):
                 shutil.copyfile(self.path / name, folder / name)
         return Bundle.load(path)

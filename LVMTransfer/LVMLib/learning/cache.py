@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,10 +93,11 @@ def cache_pairs(
         A pair without labelled phase, or whose labels vanish at this spacing.
     """
     cached = []
-    prepared = Workers().map(lambda pair: cache_pair(pair, spacing_mm, Path(folder)), pairs)
-    for number, case in enumerate(prepared, start=1):
-        progress(number / len(pairs), f"prepared case {case.id}")
-        cached.append(case)
+    with Workers() as workers:
+        prepared = workers.map(lambda pair: cache_pair(pair, spacing_mm, Path(folder)), pairs)
+        for number, case in enumerate(prepared, start=1):
+            progress(number / len(pairs), f"prepared case {case.id}")
+            cached.append(case)
     progress(1.0, "cases prepared")
     return cached
 
@@ -104,7 +106,7 @@ def cache_pair(pair: Pair, spacing_mm: float, folder: Path) -> CachedPair:
     """Bring one pair to the working grid; named by its content, so that a changed pair is prepared anew."""
     target = folder / f"{pair.id}-{_key(pair, spacing_mm)}"
     if not (target / "case.json").is_file():
-        with atomic_folder(target) as temporary:
+        with atomic_folder(target, replaces="image.npy") as temporary:
             _write(pair, spacing_mm, temporary)
     return CachedPair.open(target)
 
@@ -121,18 +123,21 @@ def _write(pair: Pair, spacing_mm: float, folder: Path) -> None:
     native = pair.read_mask()
     masks = np.stack([labels_to_working(native[t], pair.grid, grid) for t in phases])
     del native
-    image = np.lib.format.open_memmap(folder / "image.npy", mode="w+", dtype=np.int16, shape=(pair.phases, *grid.shape))
     blood, wall = [], []
-    for t, frame in enumerate(pair.image()):
-        image[t] = to_working(frame, pair.grid, grid)
-        if t in phases:
-            mask = masks[phases.index(t)]
-            require_labels(mask, f"{pair.folder}, phase {t} at {spacing_mm} mm")
-            blood.append(_median(image[t][mask == BLOOD_POOL]))
-            wall.append(_median(image[t][mask == LVM]))
-    image.flush()
-    np.save(folder / "mask.npy", masks)
-    np.save(folder / "points.npy", np.stack([_points(mask) for mask in masks]))
+
+    def frames() -> Iterator[np.ndarray]:
+        for t, frame in enumerate(pair.image()):
+            image = to_working(frame, pair.grid, grid)
+            if t in phases:
+                mask = masks[phases.index(t)]
+                require_labels(mask, f"{pair.folder}, phase {t} at {spacing_mm} mm")
+                blood.append(_median(image[mask == BLOOD_POOL]))
+                wall.append(_median(image[mask == LVM]))
+            yield image
+
+    _save(folder / "image.npy", frames(), (pair.phases, *grid.shape), np.int16)
+    _save(folder / "mask.npy", masks, masks.shape, np.uint8)
+    _save(folder / "points.npy", map(_points, masks), (len(masks), _POINTS, 3), np.int16)
     facts = {
         "id": pair.id,
         "labelled_phases": list(phases),
@@ -143,6 +148,15 @@ def _write(pair: Pair, spacing_mm: float, folder: Path) -> None:
         "phantom": bool(pair.is_phantom),
     }
     write_json(folder / "case.json", facts)
+
+
+def _save(path: Path, parts: Iterable[np.ndarray], shape: tuple[int, ...], dtype: type) -> None:
+    """Write a ``.npy`` part by part; a memory map that is written to would end in a bus error on a full disk."""
+    with open(path, "wb") as stream:
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for part in parts:
+            stream.write(memoryview(np.ascontiguousarray(part, dtype=dtype)).cast("B"))
 
 
 def require_labelled(pair: Pair) -> None:

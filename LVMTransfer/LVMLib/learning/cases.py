@@ -9,6 +9,7 @@ import numpy as np
 
 from ..annotation.repair import Repair, repair_labels
 from ..cohort import Case, propose_phases
+from ..errors import ImageError
 from ..grid import BLOOD_POOL
 from ..imaging import Sequence
 from ..progress import Progress, part, silent
@@ -49,12 +50,13 @@ def predict_sequence(
     Raises
     ------
     ImageError
-        A phase of the image cannot be read.
+        A phase of the image cannot be read, or the model finds no left ventricle in it.
     """
     predicted = predict(sequence, bundle, device=device, progress=part(progress, 0.0, 0.9))
     repairs = {}
     for number, (phase, labels) in enumerate(predicted.items()):
         progress(0.9 + 0.1 * number / len(predicted), f"repairing phase {phase}")
+        _require_found(labels, f"{sequence.source}, phase {phase}")
         repairs[phase] = repair_labels(labels, sequence.grid)
     labels = {phase: repair.labels for phase, repair in repairs.items()}
     volumes = {
@@ -69,6 +71,8 @@ def predict_case(
     bundle: Bundle,
     *,
     phases: Phases[int] | None = None,
+    ed: int | None = None,
+    es: int | None = None,
     device: str | None = None,
     progress: Progress = silent,
 ) -> CasePrediction:
@@ -77,7 +81,9 @@ def predict_case(
     Parameters
     ----------
     phases : sequence of int, optional
-        Phases whose labels are written; by default ED and ES, as set by hand or else as proposed.
+        Phases whose labels are written; by default ED and ES.
+    ed, es : int, optional
+        ED and ES set by hand; None = as set before, or else as proposed from the volume curve.
 
     Raises
     ------
@@ -85,8 +91,19 @@ def predict_case(
         The labels cannot be written.
     """
     prediction = predict_sequence(case.image(), bundle, device=device, progress=progress)
-    if case.ed is None or case.es is None:
-        case.set_phases(ed=prediction.ed, es=prediction.es)
+    choices = ((ed, case.ed, prediction.ed), (es, case.es, prediction.es))
+    ed, es = (next(phase for phase in choice if phase is not None) for choice in choices)
+    case.set_phases(ed=ed, es=es)
     for phase in sorted({case.ed, case.es} if phases is None else set(phases)):
         case.write_labels(MODEL_READER, phase, prediction.labels[phase])
     return prediction
+
+
+def _require_found(labels: np.ndarray, where: str) -> None:
+    if not labels.any():
+        raise ImageError(
+            where,
+            expected="a left ventricle",
+            found="none: the model labelled no voxel",
+            remedy="Check that this is a contrast CT of the heart, or use another model.",
+        )

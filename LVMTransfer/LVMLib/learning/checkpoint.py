@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 
@@ -19,8 +20,11 @@ def save_checkpoint(path: Path, state: dict) -> None:
     StorageError
         The disk is full; the earlier checkpoint is intact.
     """
+    content = io.BytesIO()
+    torch.save(state, content)
+    # torch itself tells of a full disk as a defect of its own; written from here it is an OSError.
     with atomic_file(path) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict:

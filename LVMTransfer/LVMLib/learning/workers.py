@@ -31,6 +31,14 @@ class Workers:
         if count is not None:
             self._pool = ThreadPoolExecutor(count or _cores(), "lvm", initializer=torch.set_num_threads, initargs=(1,))
 
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Wait until nothing is at work any more, also after an error: what was begun is finished, the rest left."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Return the results in the order of the items; the first error is raised."""
         return map(work, items) if self._pool is None else self._pool.map(work, items)
