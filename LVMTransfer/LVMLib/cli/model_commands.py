@@ -10,7 +10,7 @@ from ..progress import Progress, part
 from .arguments import quantity, whole
 from .terminal import Outcome
 
-SECONDS = quantity(1, 1e8, "seconds")
+SECONDS = quantity(0.01, 1e8, "seconds")
 
 
 def register(commands: argparse._SubParsersAction) -> None:
