@@ -16,20 +16,34 @@ from steps import ROOT, SITE_1, draw_contours, draw_thickness, lvm, say
 
 FOLDER, REPORT = ROOT / "demo", ROOT / "report"
 COHORT, PAIRS, RUN = FOLDER / "site2", FOLDER / "pairs", FOLDER / "run"
-SEED, CASES, TEST, VALIDATION, PHASES, SPACING_MM = 20, 9, 4, 1, 10, 1.5
-TRAINING_SECONDS = 150
+SEED, CASES, TEST, VALIDATION, PHASES, SPACING_MM = 20, 8, 4, 1, 6, 2.0
+EPOCHS, TRAINING_SECONDS = 30, 150
 
 
 def commands() -> list[tuple[object, ...]]:
     """Return the main job, from images to the trained model."""
-    model = ("--model", SITE_1)
+    model, spacing = ("--model", SITE_1), ("--spacing", SPACING_MM)
+    split = ("--test", TEST, "--validation", VALIDATION, "--seed", SEED)
     return [
-        ("phantom", COHORT, "--site", 2, "--cases", CASES, "--seed", SEED, "--phases", PHASES, "--spacing", SPACING_MM),
+        ("phantom", COHORT, "--site", 2, "--cases", CASES, "--seed", SEED, "--phases", PHASES, *spacing),
         ("predict", COHORT, *model),
         ("agree", COHORT, "--readers", "model,truth"),
         ("check", COHORT, "--reader", "truth"),
-        ("export", COHORT, PAIRS, "--reader", "truth", "--test", TEST, "--validation", VALIDATION, "--seed", SEED),
-        ("finetune", PAIRS, "--from", SITE_1, "--out", RUN, "--preset", "smoke", "--seconds", TRAINING_SECONDS),
+        ("export", COHORT, PAIRS, "--reader", "truth", *spacing, *split),
+        (
+            "finetune",
+            PAIRS,
+            "--from",
+            SITE_1,
+            "--out",
+            RUN,
+            "--preset",
+            "smoke",
+            "--epochs",
+            EPOCHS,
+            "--seconds",
+            TRAINING_SECONDS,
+        ),
     ]
 
 
