@@ -17,8 +17,8 @@ from .device import choose_device
 from .segment import Model, heart_box, keep_one_ventricle, with_variants
 from .working_grid import to_working, working_grid
 
-_LOOKS = 3
-"""Phases, spread over the cycle, in which the heart is looked for."""
+_LOOKS = 1
+"""Phases in which the heart is looked for: it moves far less in a beat than the box around it is wide."""
 
 
 def predict(

@@ -16,7 +16,8 @@ from .normalise import AIR_HU, Normalisation
 
 # Voxels times phases that go through the network at once: about 2.5 GiB for the paper's widths in single precision.
 _VOXELS_AT_ONCE = 11_000_000
-_OVERLAP = 0.5
+# Of neighbouring windows: for the labels, and for finding the heart, which needs no smooth seams.
+_OVERLAP, _SEARCH_OVERLAP = 0.5, 0.2
 _MARGIN_VOXELS = 6
 
 
@@ -61,7 +62,7 @@ def heart_box(model: Model, frames: list[np.ndarray]) -> Box:
     shape = frames[0].shape
     found = np.zeros(shape, dtype=bool)
     for frame in frames:
-        labels = probabilities(model, frame[None])[0].argmax(0).numpy()
+        labels = probabilities(model, frame[None], overlap=_SEARCH_OVERLAP)[0].argmax(0).numpy()
         found |= largest_component(labels > 0)
     if not found.any():
         return tuple(slice(0, n) for n in shape)
@@ -76,7 +77,7 @@ def _widened(extent: slice, side: int, size: int) -> slice:
     return slice(start, start + side)
 
 
-def probabilities(model: Model, frames: np.ndarray) -> Tensor:
+def probabilities(model: Model, frames: np.ndarray, *, overlap: float = _OVERLAP) -> Tensor:
     """Return class probabilities ``(n, C, Z, Y, X)`` float32 of frames ``(n, Z, Y, X)`` HU, seen together."""
     count, *size = frames.shape
     if count * np.prod(size) <= _VOXELS_AT_ONCE and all(n <= 2 * c for n, c in zip(size, model.crop)):
@@ -84,7 +85,7 @@ def probabilities(model: Model, frames: np.ndarray) -> Tensor:
     window = tuple(min(n, c) for n, c in zip(size, _window_that_fits(model.crop, count)))
     weight = _gaussian(window)
     total, weights = None, torch.zeros(tuple(size))
-    for box in windows(tuple(size), window):
+    for box in windows(tuple(size), window, overlap=overlap):
         part = _forward(model, frames[(slice(None), *box)])
         if total is None:
             total = torch.zeros((count, part.shape[1], *size))
@@ -98,11 +99,11 @@ def _window_that_fits(crop: tuple[int, int, int], count: int) -> tuple[int, int,
     return tuple(max(16, int(n * factor) // 4 * 4) for n in crop)
 
 
-def windows(size: tuple[int, int, int], window: tuple[int, int, int]) -> Iterator[Box]:
+def windows(size: tuple[int, int, int], window: tuple[int, int, int], *, overlap: float = _OVERLAP) -> Iterator[Box]:
     """Yield overlapping windows that cover a volume evenly."""
     starts = []
     for n, side in zip(size, window):
-        count = 1 if n <= side else int(np.ceil((n - side) / (side * (1 - _OVERLAP)))) + 1
+        count = 1 if n <= side else int(np.ceil((n - side) / (side * (1 - overlap)))) + 1
         starts.append(np.linspace(0, n - side, count).round().astype(int))
     for z in starts[0]:
         for y in starts[1]:
