@@ -16,8 +16,8 @@ from steps import ROOT, SITE_1, draw_contours, draw_thickness, lvm, say
 
 FOLDER, REPORT = ROOT / "demo", ROOT / "report"
 COHORT, PAIRS, RUN = FOLDER / "site2", FOLDER / "pairs", FOLDER / "run"
-SEED, CASES, TEST, VALIDATION, PHASES, SPACING_MM = 20, 10, 4, 1, 6, 2.0
-EPOCHS, TRAINING_SECONDS = 30, 200
+SEED, CASES, TEST, VALIDATION, PHASES, SPACING_MM = 20, 10, 4, 2, 6, 2.0
+EPOCHS, TRAINING_SECONDS = 12, 120
 
 
 def commands() -> list[tuple[object, ...]]:

@@ -169,7 +169,7 @@ PRESETS: dict[str, dict] = {
     # Batch, crop and steps are not in the paper; 0.9 is taken every ten epochs, since once an epoch would end the
     # learning after sixty of the five hundred.
     "paper": {},
-    "smoke": {**_ROBUST, "epochs": 6, "steps": 10, "windows": {1: 1.0}, "ema": 0.9, "learning_rate": 3e-4},
+    "smoke": {**_ROBUST, "epochs": 6, "steps": 10, "windows": {1: 1.0}, "ema": 0.9, "learning_rate": 1e-4},
     "site1": {
         **_ROBUST,
         "epochs": 2000,
