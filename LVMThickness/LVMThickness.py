@@ -5,6 +5,7 @@ from typing import Annotated
 
 import slicer
 from LVMThicknessLib.SceneThickness import SceneThickness
+from LVMTransferLib.ModuleWidget import ModuleWidget
 from slicer import (
     vtkMRMLMarkupsPlaneNode,
     vtkMRMLModelNode,
@@ -19,9 +20,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 
 class LVMThickness(ScriptedLoadableModule):
@@ -88,98 +87,31 @@ class LVMThicknessParameterNode:
     density: Annotated[float, WithinRange(1.0, 100.0)] = 20.0
 
 
-class LVMThicknessWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class LVMThicknessWidget(ModuleWidget):
     """The panel: inputs, outputs, Apply, display and statistics."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.parameters = None
-        self.runner = None
-        self.panels = []
-        self._guiTag = None
+    def makeLogic(self):
+        """Return the module's logic."""
+        return LVMThicknessLogic()
 
-    def setup(self):
-        """Load the .ui file, connect it, and observe the scene."""
-        ScriptedLoadableModuleWidget.setup(self)
+    def makePanels(self):
+        """Return the sections."""
         from LVMThicknessLib.ThicknessPanels import DisplayPanel, MeasurePanel
-        from LVMTransferLib.TaskRunner import TaskRunner
 
-        self.uiWidget = slicer.util.loadUI(self.resourcePath("UI/LVMThickness.ui"))
-        self.layout.addWidget(self.uiWidget)
-        self.ui = slicer.util.childWidgetVariables(self.uiWidget)
-        self.uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = LVMThicknessLogic()
-        self.runner = TaskRunner(self.ui.progressBar, self.ui.statusLabel, self.refresh, self.ensurePackages)
         self.displayPanel = DisplayPanel(self)
-        self.panels = [MeasurePanel(self), self.displayPanel]
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.initializeParameterNode()
+        return MeasurePanel(self), self.displayPanel
 
-    def cleanup(self):
-        """Called when the application closes the module."""
-        self.runner.cancel()
-        self.setParameterNode(None)
-        self.removeObservers()
-
-    def enter(self):
-        """Called each time the user opens the module."""
-        self.initializeParameterNode()
-
-    def exit(self):
-        """Called each time the user opens another module."""
-        self.setParameterNode(None)
-
-    def onSceneStartClose(self, caller, event):
-        """Stop what is running and let go of the scene's nodes."""
-        self.runner.cancel()
-        self.displayPanel.forget()
-        self.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        """Take the parameter node of the new scene if the module is shown."""
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def initializeParameterNode(self):
-        """Take the parameter node of the scene and choose the first segmentation if none was chosen."""
-        self.setParameterNode(self.logic.getParameterNode())
+    def chooseDefaults(self):
+        """Choose the first segmentation if none was chosen."""
         if self.parameters.segmentation is None:
             segmentationNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
             if segmentationNode:
                 self.parameters.segmentation = segmentationNode
 
-    def setParameterNode(self, parameters):
-        """Bind the panel to a parameter node, or to none."""
-        from LVMTransferLib.Panel import parameterWidgets
-
-        if self.parameters is not None:
-            self.parameters.disconnectGui(self._guiTag)
-            self.removeObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
-        self.parameters = parameters
-        if self.parameters is not None:
-            self._guiTag = self.parameters.connectParametersToGui(parameterWidgets(self.ui))
-            self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
-            self.refresh()
-
-    def refresh(self, caller=None, event=None):
-        """Let every section show what the parameter node holds."""
-        if self.parameters is not None:
-            for panel in self.panels:
-                panel.refresh()
-
     def adopt(self, result):
         """Show a measurement in the output nodes."""
         if self.parameters is not None:
             self.displayPanel.show(result)
-
-    def ensurePackages(self, torch=False):
-        """Install what this step needs, after asking."""
-        from LVMTransferLib.Dependencies import ensurePackages
-
-        ensurePackages(self.resourcePath("requirements.txt"), torch=torch)
 
 
 class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):

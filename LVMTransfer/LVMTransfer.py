@@ -5,6 +5,7 @@ import pathlib
 from typing import Annotated
 
 import slicer
+from LVMTransferLib.ModuleWidget import ModuleWidget
 from LVMTransferLib.SceneCases import SceneCases
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
@@ -14,9 +15,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 
 class LVMTransfer(ScriptedLoadableModule):
@@ -95,78 +94,35 @@ class LVMTransferParameterNode:
     timeLimit: Annotated[float, WithinRange(0.0, 100000.0)] = 0.0
 
 
-class LVMTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class LVMTransferWidget(ModuleWidget):
     """The panel: six numbered sections, each in a class of LVMTransferLib."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.parameters = None
-        self.runner = None
-        self.panels = []
-        self._guiTag = None
+    def makeLogic(self):
+        """Return the module's logic."""
+        return LVMTransferLogic()
 
-    def setup(self):
-        """Load the .ui file, connect it, and observe the scene."""
-        ScriptedLoadableModuleWidget.setup(self)
+    def makePanels(self):
+        """Return the six sections."""
         from LVMTransferLib.CasePanels import CasePanel, PredictPanel
         from LVMTransferLib.FinetunePanel import FinetunePanel
         from LVMTransferLib.Panel import leaveEmptyUntilChosen
         from LVMTransferLib.ReviewPanels import CheckPanel, ExportPanel, ReviewPanel
-        from LVMTransferLib.TaskRunner import TaskRunner
 
-        self.uiWidget = slicer.util.loadUI(self.resourcePath("UI/LVMTransfer.ui"))
-        self.layout.addWidget(self.uiWidget)
-        self.ui = slicer.util.childWidgetVariables(self.uiWidget)
-        self.uiWidget.setMRMLScene(slicer.mrmlScene)
         for edit in (self.ui.cohortPathEdit, self.ui.bundlePathEdit, self.ui.pairsPathEdit, self.ui.runPathEdit):
             leaveEmptyUntilChosen(edit)
-        self.logic = LVMTransferLogic()
-        self.runner = TaskRunner(self.ui.progressBar, self.ui.statusLabel, self.refresh, self.ensurePackages)
         self.casePanel, self.checkPanel = CasePanel(self), CheckPanel(self)
         self.finetunePanel = FinetunePanel(self)
-        self.panels = [
+        return (
             self.casePanel,
             PredictPanel(self),
             ReviewPanel(self),
             self.checkPanel,
             ExportPanel(self),
             self.finetunePanel,
-        ]
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.initializeParameterNode()
+        )
 
-    def cleanup(self):
-        """Called when the application closes the module."""
-        self.runner.cancel()
-        self.finetunePanel.cleanup()
-        self.setParameterNode(None)
-        self.removeObservers()
-
-    def enter(self):
-        """Called each time the user opens the module."""
-        self.initializeParameterNode()
-
-    def exit(self):
-        """Called each time the user opens another module."""
-        self.setParameterNode(None)
-
-    def onSceneStartClose(self, caller, event):
-        """Stop what is running and let go of the scene's parameter node."""
-        self.runner.cancel()
-        self.checkPanel.clear()
-        self.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        """Take the parameter node of the new scene if the module is shown."""
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def initializeParameterNode(self):
-        """Take the parameter node of the scene; choose the first volume and the Site 1 model if none was chosen."""
-        self.setParameterNode(self.logic.getParameterNode())
+    def chooseDefaults(self):
+        """Choose the first volume and the Site 1 model if none was chosen."""
         delivered = self.logic.deliveredModel(self.resourcePath(""))
         if delivered is not None and str(self.parameters.bundlePath) in ("", "."):
             self.parameters.bundlePath = delivered
@@ -174,25 +130,6 @@ class LVMTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             volumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
             if volumeNode and not volumeNode.IsA("vtkMRMLLabelMapVolumeNode"):
                 self.parameters.inputVolume = volumeNode
-
-    def setParameterNode(self, parameters):
-        """Bind the panel to a parameter node, or to none."""
-        from LVMTransferLib.Panel import parameterWidgets
-
-        if self.parameters is not None:
-            self.parameters.disconnectGui(self._guiTag)
-            self.removeObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
-        self.parameters = parameters
-        if self.parameters is not None:
-            self._guiTag = self.parameters.connectParametersToGui(parameterWidgets(self.ui))
-            self.addObserver(self.parameters.parameterNode, "ModifiedEvent", self.refresh)
-            self.refresh()
-
-    def refresh(self, caller=None, event=None):
-        """Let every section show what the parameter node holds."""
-        if self.parameters is not None:
-            for panel in self.panels:
-                panel.refresh()
 
     def adopt(self, case):
         """Show a loaded or predicted case and remember its nodes."""
@@ -203,18 +140,12 @@ class LVMTransferWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.parameters.inputVolume = case.volumeNode
         self.parameters.segmentation = case.segmentationNode
         self.parameters.edPhase, self.parameters.esPhase = case.ed, case.es
-        self.checkPanel.clear()
+        self.checkPanel.forget()
         showInSliceViews(case.volumeNode)
 
     def onCohortChanged(self):
         """List the cases again after an export."""
         self.casePanel.relist()
-
-    def ensurePackages(self, torch=False):
-        """Install what this step needs, after asking."""
-        from LVMTransferLib.Dependencies import ensurePackages
-
-        ensurePackages(self.resourcePath("requirements.txt"), torch=torch)
 
 
 class LVMTransferLogic(ScriptedLoadableModuleLogic, SceneCases):

@@ -76,6 +76,15 @@ class Panel:
     def refresh(self) -> None:
         """Enable and fill the widgets of the section from the parameter node."""
 
+    def leave(self) -> None:
+        """Called when the user opens another module; the parameter node is still there."""
+
+    def forget(self) -> None:
+        """Let go of the nodes of a scene that closes."""
+
+    def cleanup(self) -> None:
+        """End what runs beside the panel; the application closes."""
+
     def missingCase(self) -> list[str]:
         """Return what is missing to work on labels: volume, segmentation or both, translated."""
         missing = []

@@ -71,7 +71,7 @@ class CheckPanel(Panel):
         setReady(self.ui.repairButton, missing, _("Close holes and gaps in every labelled phase"), busy=busy)
         setReady(self.ui.checkButton, missing, _("Check ED and ES against the consensus protocol"), busy=busy)
 
-    def clear(self) -> None:
+    def forget(self) -> None:
         """Forget the findings of another case."""
         self._show([])
 
