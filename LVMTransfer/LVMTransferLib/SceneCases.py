@@ -103,8 +103,7 @@ class SceneCases:
         :raises LVMError: the image or the bundle cannot be used.
         :raises LVMCancelled: stopped through ``progress``; the scene is as before.
         """
-        from LVMLib.learning import Bundle
-        from LVMLib.learning.cases import predict_sequence
+        from LVMLib.learning import Bundle, predict_sequence
 
         from LVMTransferLib import MRMLAdapter
 

@@ -79,17 +79,17 @@ def require_whole(folder: Path) -> None:
 DEEPEST = {
     "phantom": ("LVMLib.phantom.cohort.render_phase", 2),
     "import": ("LVMLib.imaging.raw.RawFrames.stored", 3),
-    "segment": ("LVMLib.learning.segment._forward", 2),
+    "segment": ("LVMLib.learning.models.segment._forward", 2),
     "predict": ("LVMLib.cohort.case.write_segmentation", 2),
     "check": ("LVMLib.evaluation.cohorts.check_labels", 1),
     "agree": ("LVMLib.evaluation.cohorts.compare_readers", 2),
     "export": ("LVMLib.cohort.export.resample_image", 2),
-    "finetune": ("LVMLib.learning.loop.TrainingLoop._epoch", 1),
+    "finetune": ("LVMLib.learning.training.loop.TrainingLoop._epoch", 1),
     "evaluate": ("LVMLib.evaluation.pairs.label_surface_distances", 2),
     "thickness": ("LVMLib.thickness.vtp._array", 3),
-    "pack": ("LVMLib.learning.bundle.shutil.copyfile", 2),
-    "verify": ("LVMLib.learning.bundle.sha256", 2),
-    "card": ("LVMLib.learning.bundle.load_file", 1),
+    "pack": ("LVMLib.learning.models.bundle.shutil.copyfile", 2),
+    "verify": ("LVMLib.learning.models.bundle.sha256", 2),
+    "card": ("LVMLib.learning.models.bundle.load_file", 1),
     "bench": ("LVMLib.evaluation.benchmarks.import_dicom.run", 1),
 }
 
@@ -126,7 +126,7 @@ def test_control_c_in_any_command_ends_with_one_line_and_whole_files(name, given
 
 
 def test_control_c_in_finetune_tells_how_to_go_on(given, tmp_path, monkeypatch, capfd):
-    interrupt_at(monkeypatch, "LVMLib.learning.loop.TrainingLoop._epoch", 1)
+    interrupt_at(monkeypatch, "LVMLib.learning.training.loop.TrainingLoop._epoch", 1)
     assert run(*command("finetune", given, tmp_path)) == 2
     assert "continue with --resume" in said(capfd.readouterr().err)[0]
     assert json.loads((tmp_path / "new" / "run.json").read_text())["status"] == "cancelled"
@@ -160,7 +160,7 @@ def test_a_disk_that_cannot_be_written_ends_with_one_line(name, code, given, tmp
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr("LVMLib.files._sync", fail)
-    monkeypatch.setattr("LVMLib.learning.bundle.shutil.copyfile", fail)
+    monkeypatch.setattr("LVMLib.learning.models.bundle.shutil.copyfile", fail)
     before = snapshot(given)
     line = refused(capfd, *command(name, given, tmp_path / "out"))
     assert os.strerror(code) in line and str(tmp_path) in line

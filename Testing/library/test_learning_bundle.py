@@ -8,7 +8,7 @@ from LVMLib.errors import BundleError
 from LVMLib.files import sha256
 from LVMLib.grid import LABEL_NAMES
 from LVMLib.learning import Bundle, BundleManifest, Normalisation
-from LVMLib.learning.bundle import Architecture, HUWindow, Origin
+from LVMLib.learning.models.bundle import Architecture, HUWindow, Origin
 from LVMLib.network import build_network
 from safetensors.torch import load_file, save_file
 

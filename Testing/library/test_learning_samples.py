@@ -8,11 +8,11 @@ import torch
 from learning_helpers import ball_pair, tiny_config
 from LVMLib.grid import Grid
 from LVMLib.learning import Augmentation, Normalisation, sparse_dice_loss
-from LVMLib.learning.cache import cache_pairs
-from LVMLib.learning.normalise import AIR_HU, measured_normalisation
-from LVMLib.learning.predict import to_native
-from LVMLib.learning.samples import Sampler
-from LVMLib.learning.working_grid import to_working, working_grid
+from LVMLib.learning.models.predict import to_native
+from LVMLib.learning.samples.cache import cache_pairs
+from LVMLib.learning.samples.crops import Sampler
+from LVMLib.learning.samples.normalise import AIR_HU, measured_normalisation
+from LVMLib.learning.samples.working_grid import to_working, working_grid
 
 OBLIQUE_ORDER = np.array([[0, 0, 1.5, 10], [0.8, 0, 0, -30], [0, -0.7, 0, 50], [0, 0, 0, 1.0]])
 

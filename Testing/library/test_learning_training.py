@@ -173,7 +173,7 @@ def test_resuming_nothing_is_refused(folder, pairs):
 
 
 def test_lack_of_memory_is_answered_with_smaller_crops(folder, pairs, trained, monkeypatch):
-    from LVMLib.learning.samples import Sampler
+    from LVMLib.learning.samples.crops import Sampler
 
     draw = Sampler.draw
 

@@ -1,13 +1,13 @@
 """Samples, sparse loss, fine-tuning, prediction, model bundles, run folders."""
 
-from .bundle import Bundle, BundleManifest
-from .cases import MODEL_READER, CasePrediction, predict_case, predict_sequence
 from .config import Augmentation, FinetuneConfig
-from .loss import sparse_dice_loss
-from .normalise import Normalisation
-from .predict import predict, predict_volume_curve
-from .runfolder import RunFolder, read_events
-from .trainer import RunResult, finetune
+from .models.bundle import Bundle, BundleManifest
+from .models.cases import MODEL_READER, CasePrediction, predict_case, predict_sequence
+from .models.predict import predict, predict_volume_curve
+from .samples.normalise import Normalisation
+from .training.loss import sparse_dice_loss
+from .training.runfolder import RunFolder, read_events
+from .training.trainer import RunResult, finetune
 
 __all__ = [
     "MODEL_READER",

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cohort import Pair
-from ..errors import PairError
-from ..files import atomic_folder, write_json
-from ..grid import BLOOD_POOL, LVM, Grid, require_labels
-from ..progress import Progress, silent
-from .workers import Workers
+from ...cohort import Pair
+from ...errors import PairError
+from ...files import atomic_folder, write_json
+from ...grid import BLOOD_POOL, LVM, Grid, require_labels
+from ...progress import Progress, silent
+from ..workers import Workers
 from .working_grid import labels_to_working, to_working, working_grid
 
 _FORMAT = 1

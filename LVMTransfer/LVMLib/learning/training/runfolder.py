@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..cohort.lock import writing
-from ..errors import TrainingError
-from ..files import storage_errors, write_json
-from ..origin import now
+from ...cohort.lock import writing
+from ...errors import TrainingError
+from ...files import storage_errors, write_json
+from ...origin import now
 
 RUN_NAME, EVENTS_NAME = "run.json", "events.jsonl"
 

@@ -14,12 +14,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from ..errors import BundleError, LVMError
-from ..files import atomic_folder, sha256
-from ..grid import LABEL_NAMES
-from ..network import build_network
+from ...errors import BundleError, LVMError
+from ...files import atomic_folder, sha256
+from ...grid import LABEL_NAMES
+from ...network import build_network
+from ..samples.normalise import Normalisation
 from .card import model_card
-from .normalise import Normalisation
 
 WEIGHTS_NAME, MANIFEST_NAME, CARD_NAME = "model.safetensors", "bundle.json", "README.md"
 ARCHITECTURE_VERSION = 1

@@ -11,19 +11,19 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from ..errors import TrainingError
-from ..progress import Progress
-from .cache import CachedPair
+from ...errors import TrainingError
+from ...progress import Progress
+from ..config import FinetuneConfig
+from ..device import choose_device
+from ..models.segment import Model
+from ..samples.cache import CachedPair
+from ..samples.crops import Sampler
+from ..samples.normalise import Normalisation
+from ..workers import Workers
 from .checkpoint import load_checkpoint, save_checkpoint
-from .config import FinetuneConfig
-from .device import choose_device
 from .loss import soft_dice, sparse_dice_loss
-from .normalise import Normalisation
 from .runfolder import RunFolder
-from .samples import Sampler
-from .segment import Model
 from .validate import Validation, validate
-from .workers import Workers
 
 _SMALLEST_SHRINK = 0.45
 

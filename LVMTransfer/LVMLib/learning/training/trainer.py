@@ -8,20 +8,20 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from .. import __version__
-from ..cohort import Pair
-from ..errors import LVMCancelled, TrainingError
-from ..grid import LABEL_NAMES
-from ..network import build_network, initialise_paper
-from ..origin import command_line, commit, now
-from ..progress import Progress, part, silent
-from .bundle import Architecture, Bundle, BundleManifest, HUWindow, Origin
-from .cache import CachedPair, cache_pairs, require_labelled
-from .config import FinetuneConfig
+from ... import __version__
+from ...cohort import Pair
+from ...errors import LVMCancelled, TrainingError
+from ...grid import LABEL_NAMES
+from ...network import build_network, initialise_paper
+from ...origin import command_line, commit, now
+from ...progress import Progress, part, silent
+from ..config import FinetuneConfig
+from ..models.bundle import Architecture, Bundle, BundleManifest, HUWindow, Origin
+from ..models.segment import Model
+from ..samples.cache import CachedPair, cache_pairs, require_labelled
+from ..samples.normalise import Normalisation, measured_normalisation
 from .loop import TrainingLoop
-from .normalise import Normalisation, measured_normalisation
 from .runfolder import RunFolder
-from .segment import Model
 from .validate import Validation, validate
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import TrainingError
-from ..grid import BLOOD_POOL, Grid
-from ..imaging import Sequence
-from ..progress import Progress, part, silent
+from ...errors import TrainingError
+from ...grid import BLOOD_POOL, Grid
+from ...imaging import Sequence
+from ...progress import Progress, part, silent
+from ..device import choose_device
+from ..samples.working_grid import to_working, working_grid
 from .bundle import Bundle
-from .device import choose_device
 from .segment import Model, heart_box, keep_one_ventricle, with_variants
-from .working_grid import to_working, working_grid
 
 _LOOKS = 1
 """Phases in which the heart is looked for: it moves far less in a beat than the box around it is wide."""

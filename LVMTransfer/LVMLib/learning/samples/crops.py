@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..config import FinetuneConfig
 from .augment import change_intensity, deformed_coordinates
 from .cache import CachedPair
-from .config import FinetuneConfig
 from .normalise import AIR_HU, Normalisation
 
 

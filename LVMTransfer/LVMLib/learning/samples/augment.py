@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 from torch.nn import functional as F
 
-from .config import Augmentation
+from ..config import Augmentation
 from .normalise import AIR_HU
 
 _CLASS_WEIGHT_SIGMA = 0.7

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from ..errors import TrainingError
-from ..files import atomic_file
+from ...errors import TrainingError
+from ...files import atomic_file
 
 
 def save_checkpoint(path: Path, state: dict) -> None:

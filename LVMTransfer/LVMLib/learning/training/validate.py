@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..grid import BLOOD_POOL, LVM
-from .cache import CachedPair
-from .segment import Model, heart_box, keep_one_ventricle, probabilities
-from .workers import Workers
+from ...grid import BLOOD_POOL, LVM
+from ..models.segment import Model, heart_box, keep_one_ventricle, probabilities
+from ..samples.cache import CachedPair
+from ..workers import Workers
 
 # Of densely labelled cases, end-diastole and about end-systole are enough to choose an epoch.
 _DENSE = 4

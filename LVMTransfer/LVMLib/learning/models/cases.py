@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..annotation.repair import Repair, repair_labels
-from ..cohort import Case, propose_phases
-from ..errors import ImageError
-from ..grid import BLOOD_POOL
-from ..imaging import Sequence
-from ..progress import Progress, part, silent
+from ...annotation.repair import Repair, repair_labels
+from ...cohort import Case, propose_phases
+from ...errors import ImageError
+from ...grid import BLOOD_POOL
+from ...imaging import Sequence
+from ...progress import Progress, part, silent
 from .bundle import Bundle
 from .predict import predict
 

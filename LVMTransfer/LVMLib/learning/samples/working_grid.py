@@ -7,8 +7,8 @@ from itertools import permutations
 import numpy as np
 from scipy import sparse
 
-from ..grid import Grid
-from ..imaging import resample_labels
+from ...grid import Grid
+from ...imaging import resample_labels
 from .normalise import AIR_HU
 
 # DICOM's usual order: i to the patient's left, j to the back, k to the head; columns are RAS directions.

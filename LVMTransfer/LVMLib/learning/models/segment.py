@@ -11,8 +11,8 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .device import Device
-from .normalise import AIR_HU, Normalisation
+from ..device import Device
+from ..samples.normalise import AIR_HU, Normalisation
 
 # Voxels times phases that go through the network at once: about 2.5 GiB for the paper's widths in single precision.
 _VOXELS_AT_ONCE = 11_000_000

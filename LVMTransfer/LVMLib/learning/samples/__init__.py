@@ -1,0 +1,1 @@
+"""From pairs to crops: working grid, cache, normalisation, augmentation."""

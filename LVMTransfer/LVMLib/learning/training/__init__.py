@@ -1,0 +1,1 @@
+"""A training run: loss, loop, checkpoints, validation, run folder."""
