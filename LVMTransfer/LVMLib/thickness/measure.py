@@ -74,15 +74,14 @@ def measure_thickness(
     prepared = prepare(labels, affine, base_plane)
     clock.stop("prepare")
     progress(0.1, "Finding the surfaces")
-    sigma = surfaces.SIGMA_VOXELS * float(np.cbrt(prepared.spacing.prod()))
     base = prepared.base
     if base is None:
         masks = [(prepared.labels > 0).astype(np.float32), (prepared.labels == 1).astype(np.float32)]
     else:
         masks = surfaces.mirrored_masks(
-            prepared.labels, prepared.spacing, base.origin, base.axes, base.lid, 4 * sigma + prepared.spacing.max()
+            prepared.labels, prepared.spacing, base.origin, base.axes, base.lid, surfaces.reach_mm(prepared.spacing)
         )
-    epi, endo = (surfaces.distance_from_occupancy(mask, prepared.spacing, sigma_mm=sigma) for mask in masks)
+    epi, endo = (surfaces.distance_from_occupancy(mask, prepared.spacing) for mask in masks)
     clock.stop("surfaces")
     _require_wall(epi, endo)
     field = make_field(epi, endo, prepared.spacing, base)
