@@ -6,17 +6,30 @@
 9.8
 """
 
+from .bullseye import BullseyeSegment, bullseye_geometry, bullseye_svg, write_bullseye_svg
 from .measure import measure_thickness, measure_thickness_from_sdf
 from .model import REASONS, Statistics, Streamlines, ThicknessResult
+from .segments import SEGMENT_NAMES, SegmentStatistics, assign_segments, segment_table
+from .ventricle import LVFrame, find_lv_frame
 from .vtp import write_streamlines, write_surface
 
 __all__ = [
     "REASONS",
+    "SEGMENT_NAMES",
+    "BullseyeSegment",
+    "LVFrame",
+    "SegmentStatistics",
     "Statistics",
     "Streamlines",
     "ThicknessResult",
+    "assign_segments",
+    "bullseye_geometry",
+    "bullseye_svg",
+    "find_lv_frame",
     "measure_thickness",
     "measure_thickness_from_sdf",
+    "segment_table",
+    "write_bullseye_svg",
     "write_streamlines",
     "write_surface",
 ]
