@@ -31,6 +31,11 @@ def whole(least: int = 0) -> Callable[[str], int]:
     return convert
 
 
+def numbers(text: str) -> list[int]:
+    """Convert ``5,10,30``; empty text gives an empty list."""
+    return [whole(1)(part) for part in text.split(",") if text]
+
+
 def quantity(low: float, high: float, unit: str) -> Callable[[str], float]:
     """Return a converter of numbers from ``low`` to ``high``."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import LVMError
 from ..progress import Progress, part
-from .arguments import quantity, whole
+from .arguments import numbers, quantity, whole
 from .terminal import Outcome
 
 SECONDS = quantity(0.01, 1e8, "seconds")
@@ -17,6 +17,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     """Add this group's commands to the parser."""
     _register_finetune(commands)
     _register_evaluate(commands)
+    _register_study(commands)
     _register_model(commands)
 
 
@@ -49,6 +50,26 @@ def _register_evaluate(commands: argparse._SubParsersAction) -> None:
     )
     evaluate.add_argument("--device")
     evaluate.set_defaults(run=run_evaluate)
+
+
+def _register_study(commands: argparse._SubParsersAction) -> None:
+    study = commands.add_parser("study", help="learning curve: recipes and training sizes against random weights")
+    study.add_argument("pairs", type=Path)
+    study.add_argument("--from", dest="source", type=Path, required=True, metavar="BUNDLE")
+    study.add_argument("--out", type=Path, required=True, metavar="DIR")
+    study.add_argument(
+        "--recipe", action="append", metavar="PRESET[+FIELD=VALUE…]", help="once for each (default: paper and best)"
+    )
+    study.add_argument("--sizes", type=numbers, metavar="N,N", help="training sizes (default: those of the split)")
+    study.add_argument(
+        "--controls", type=numbers, metavar="N,N", help="sizes from random weights (default: as --sizes)"
+    )
+    study.add_argument("--epochs", type=whole(1), metavar="N", help="of every arm")
+    study.add_argument("--steps", type=whole(1), metavar="N", help="optimiser steps an epoch, of every arm")
+    study.add_argument("--seed", type=whole(), default=0)
+    study.add_argument("--split", choices=("test", "validation"), default="test", help="validation: to choose a recipe")
+    study.add_argument("--device")
+    study.set_defaults(run=run_study_command)
 
 
 def _register_model(commands: argparse._SubParsersAction) -> None:
@@ -103,6 +124,23 @@ def run_evaluate(options: argparse.Namespace, progress: Progress) -> Outcome:
     evaluation = evaluate_pairs(pairs, bundles, device=options.device, progress=part(progress, 0.0, 0.95))
     page = write_report(options.out, table=evaluation)
     return Outcome({**evaluation.as_dict(), "report": str(page)}, f"{evaluation.describe()}\n{page}")
+
+
+def run_study_command(options: argparse.Namespace, progress: Progress) -> Outcome:
+    """Train and compare every arm; go on where an earlier call was stopped."""
+    from ..cohort import training_groups
+    from ..evaluation.study import plan, run_study
+    from ..learning import Bundle
+
+    sizes = training_groups(options.pairs) if options.sizes is None else options.sizes
+    shared = {name: getattr(options, name) for name in ("epochs", "steps", "seed", "device")}
+    controls = sizes if options.controls is None else options.controls
+    arms = plan(options.recipe or ["paper", "best"], sizes, controls, **shared)
+    table = run_study(
+        options.pairs, Bundle.load(options.source), arms, out=options.out, split=options.split, progress=progress
+    )
+    page = options.out / "index.html"
+    return Outcome({**table.as_dict(), "report": str(page)}, f"{table.describe()}\n{page}")
 
 
 def bundle_names(paths: list[Path]) -> dict[str, Path]:

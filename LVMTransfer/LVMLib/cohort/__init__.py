@@ -5,7 +5,16 @@ from .export import CONSENSUS_READER, chosen_reader, export_case
 from .manifest import CaseManifest, CohortManifest, PairManifest, Provenance, Scanner
 from .pairs import Pair, open_pairs, write_pair
 from .phases import propose_phases
-from .splits import Splits, TrainingSplit, nested_splits, pairs_of_split, read_splits, training_split, write_splits
+from .splits import (
+    Splits,
+    TrainingSplit,
+    nested_splits,
+    pairs_of_split,
+    read_splits,
+    training_groups,
+    training_split,
+    write_splits,
+)
 from .store import Cohort
 
 __all__ = [
@@ -27,6 +36,7 @@ __all__ = [
     "pairs_of_split",
     "propose_phases",
     "read_splits",
+    "training_groups",
     "training_split",
     "write_pair",
     "write_splits",

@@ -149,6 +149,11 @@ def training_split(pairs_dir: str | os.PathLike, *, cases: int | None = None) ->
     return TrainingSplit([pairs[name] for name in train], [pairs[name] for name in splits.validation])
 
 
+def training_groups(pairs_dir: str | os.PathLike) -> list[int]:
+    """Return the sizes of the nested training groups of a folder of pairs; errors as `training_split`."""
+    return sorted(_opened(pairs_dir)[1].groups)
+
+
 def pairs_of_split(pairs_dir: str | os.PathLike, split: str = "test") -> list[Pair]:
     """Open the pairs of one part of the split.
 

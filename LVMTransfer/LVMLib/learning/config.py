@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 from ..errors import TrainingError
 
+DEFAULT_CROP = (80, 80, 80)
+_WINDOW = 4
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -45,12 +48,27 @@ class FinetuneConfig:
         Epochs, and optimiser steps an epoch.
     batch : int
         Crops a step.
-    crop : tuple of int
-        Crop ``(Z, Y, X)``, voxels at the model's spacing.
+    crop : tuple of int or None
+        Crop ``(Z, Y, X)``, voxels at the model's spacing, never larger than the image; None = as the source was
+        trained, 80³ without one.
     crop_jitter : int
         Each side varies by up to this many voxels, so that statistics over the field of view do not become a cue.
-    windows : dict of int to float
-        Phases of a crop, and how often that number is drawn.
+    windows : dict of int to float, or None
+        Phases of a crop, and how often that number is drawn; None = as many as the model is given when it predicts,
+        4 where that is the whole cycle.
+    trainable : str
+        Of a source's weights: ``all``, ``decoder`` (the encoder stays), ``norm_head`` (scale and shift of the
+        normalisations, and the last layer).
+    rate_decay : float
+        Discriminative rates: factor on the learning rate from each stage of a source's network to the one before.
+    anchor : float
+        L2-SP: how strongly a source's weights are drawn back to what they were, relative to the learning rate.
+    unlabelled : str
+        What the phases without labels teach: ``off`` nothing; ``carried`` the labels of ED and ES carried along the
+        cycle by registration; ``teacher`` what the running mean of the weights is sure of (needs ``ema``); ``both``
+        the teacher where the carried labels are unknown.
+    unlabelled_weight, unlabelled_share : float
+        Weight of their loss, and the part of the crops that is drawn around such a phase.
     learning_rate : float or None
         None: 1e-4 from a source, 1e-3 from random weights.
     schedule : str
@@ -82,9 +100,9 @@ class FinetuneConfig:
     epochs: int = 500
     steps: int = 20
     batch: int = 2
-    crop: tuple[int, int, int] = (80, 80, 80)
+    crop: tuple[int, int, int] | None = None
     crop_jitter: int = 0
-    windows: dict[int, float] = field(default_factory=lambda: {4: 1.0})
+    windows: dict[int, float] | None = None
     foreground: float = 0.9
     learning_rate: float | None = None
     schedule: str = "exponential"
@@ -96,6 +114,12 @@ class FinetuneConfig:
     clip_norm: float = 0.0
     loss: str = "dice"
     ema: float = 0.0
+    trainable: str = "all"
+    rate_decay: float = 1.0
+    anchor: float = 0.0
+    unlabelled: str = "off"
+    unlabelled_weight: float = 0.5
+    unlabelled_share: float = 0.5
     init: str = "sane"
     augmentation: Augmentation = Augmentation()
     validate_every: int = 1
@@ -120,6 +144,13 @@ class FinetuneConfig:
         _require_one_of("init", self.init, ("sane", "paper"))
         _require_one_of("normalisation", self.normalisation, ("source", "target"))
         _require_one_of("precision", self.precision, ("auto", "bf16", "fp32"))
+        _require_one_of("trainable", self.trainable, ("all", "decoder", "norm_head"))
+        _require_one_of("unlabelled", self.unlabelled, ("off", "carried", "teacher", "both"))
+        if self.unlabelled in ("teacher", "both") and not self.ema:
+            raise TrainingError(
+                "unlabelled", expected="a running mean of the weights (ema) for the teacher", found="ema 0",
+                remedy="Give ema, for example 0.99, or unlabelled 'carried'.",
+            )  # fmt: skip
         for name in ("epochs", "steps", "batch", "validate_every"):
             if getattr(self, name) < 1:
                 raise TrainingError(
@@ -151,6 +182,10 @@ class FinetuneConfig:
             _require_one_of("training option", key, tuple(sorted(known)))
         return replace(cls(**PRESETS[name]), **given)
 
+    def resolved(self, *, crop: tuple[int, int, int], context: int) -> FinetuneConfig:
+        """Fill in what follows from the model: crop and phases of a crop."""
+        return replace(self, crop=self.crop or crop, windows=self.windows or {context or _WINDOW: 1.0})
+
     def as_dict(self) -> dict:
         """Return every parameter, ready for JSON."""
         return asdict(self)
@@ -169,6 +204,13 @@ PRESETS: dict[str, dict] = {
     # Batch, crop and steps are not in the paper; 0.9 is taken every ten epochs, since once an epoch would end the
     # learning after sixty of the five hundred.
     "paper": {},
+    "best": {
+        **_ROBUST,
+        "epochs": 100,
+        "learning_rate": 5e-4,
+        "warmup_steps": 10,
+        "ema": 0.98,
+    },
     "smoke": {**_ROBUST, "epochs": 6, "steps": 10, "windows": {1: 1.0}, "ema": 0.9, "learning_rate": 1e-4},
     "site1": {
         **_ROBUST,

@@ -7,6 +7,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from .conv4d import Conv4d, from_frames, to_frames
 from .norm import GroupNormReLU
@@ -61,6 +62,11 @@ class CNN4d(nn.Module):
         The phases cover the cardiac cycle, so that time wraps around. One phase then equals a heart at rest.
     temporal : bool
         False: 3D kernels, every frame on its own statistics and its own neighbours in space only.
+
+    Attributes
+    ----------
+    recompute : bool
+        Gradient checkpointing: keep only the input of each block for the gradient.
     """
 
     def __init__(
@@ -74,7 +80,7 @@ class CNN4d(nn.Module):
         temporal: bool = True,
     ) -> None:
         super().__init__()
-        self.temporal = temporal
+        self.temporal, self.recompute = temporal, False
 
         def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
             if temporal:
@@ -106,10 +112,21 @@ class CNN4d(nn.Module):
             frames = self._level(level, skip + _upsample(up(frames), skip, samples), samples)
         return from_frames(self.head(frames), batch)
 
-    @staticmethod
-    def _level(blocks: nn.ModuleList, frames: Tensor, batch: int) -> Tensor:
+    def stages(self) -> list[nn.ModuleList]:
+        """Return the parts in the order in which the image passes them: stem, encoder, decoder, head."""
+        encoder = [[down, level] for down, level in zip(self.down, self.encoder[1:])]
+        decoder = [[up, level] for up, level in reversed(list(zip(self.up, self.decoder)))]
+        parts = [[self.stem], [self.encoder[0]], *encoder, *decoder, [self.head]]
+        return [nn.ModuleList(part) for part in parts]
+
+    def _level(self, blocks: nn.ModuleList, frames: Tensor, batch: int) -> Tensor:
+        # Made anew for the gradient, a block's inside costs a second pass and no memory.
+        recompute = self.recompute and torch.is_grad_enabled()
         for block in blocks:
-            frames = block.frames(frames, batch)
+            if recompute:
+                frames = checkpoint(block.frames, frames, batch, use_reentrant=False)
+            else:
+                frames = block.frames(frames, batch)
         return frames
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ..config import FinetuneConfig
 from .augment import change_intensity, deformed_coordinates
 from .cache import CachedPair
+from .carry import UNKNOWN, carried_labels
 from .normalise import AIR_HU, Normalisation
 
 
@@ -29,12 +30,22 @@ class Sample:
         Their indices within the window.
     case : str
         Name of the case.
+    guessed : Tensor (1, U, Z, Y, X) uint8
+        Labels carried to the other phases of the window, `UNKNOWN` where there are none; U = 0 unless the recipe
+        learns from unlabelled phases.
+    guessed_phases : tuple of int
+        Their indices within the window.
+    plain : Tensor (1, 1, n, Z, Y, X) float32 or None
+        The same crop before its intensities were changed, for the teacher.
     """
 
     image: Tensor
     labels: Tensor
     labelled_phases: tuple[int, ...]
     case: str
+    guessed: Tensor
+    guessed_phases: tuple[int, ...] = ()
+    plain: Tensor | None = None
 
 
 SMALLEST_SIDE = 0.6
@@ -63,23 +74,49 @@ class Sampler:
         case = self._case(step * self.config.batch + item)
         index = int(rng.integers(len(case.labelled_phases)))
         count = self._phase_count(step)
-        phases = self._window(rng, case, case.labelled_phases[index], count)
-        size = self._size(rng, shrink * max(count ** (-1 / 3), SMALLEST_SIDE))
+        phases = self._window(rng, case, self._anchor(rng, case, index), count)
+        size = self._size(rng, case, shrink * max(count ** (-1 / 3), SMALLEST_SIDE))
         centre = self._centre(rng, case, index, size)
         coordinates = deformed_coordinates(rng, centre, size, self.config.augmentation, float(case.grid.spacing[0]))
         box = _box(coordinates, case.grid.shape)
         labelled = [(n, case.labelled_phases.index(t)) for n, t in enumerate(phases) if t in case.labelled_phases]
         mask, image = case.mask, case.image
-        labels = _warp_labels(np.stack([mask[(row, *box)] for _, row in labelled]), coordinates, box)
+        labels = _warp_labels([mask[(row, *box)] for _, row in labelled], coordinates, box)
         hu = _warp_image(np.stack([image[(t, *box)] for t in phases]), coordinates, box)
         known = labels if len(labelled) == len(phases) else None
-        hu = change_intensity(rng, hu, known, self.config.augmentation)
+        changed = change_intensity(rng, hu, known, self.config.augmentation)
+        others = [] if self.config.unlabelled == "off" else _others(phases, labelled)
         return Sample(
-            image=self.normalisation(hu)[None, None],
+            image=self.normalisation(changed)[None, None],
             labels=labels[None],
             labelled_phases=tuple(n for n, _ in labelled),
             case=case.id,
+            guessed=_warp_labels(self._guesses(case, [phases[n] for n in others], box), coordinates, box)[None],
+            guessed_phases=tuple(others),
+            plain=self.normalisation(hu)[None, None] if others else None,
         )
+
+    def _anchor(self, rng: np.random.Generator, case: CachedPair, index: int) -> int:
+        """Return the phase that the window is drawn around: a labelled one, or now and then one beside it."""
+        labelled = case.labelled_phases[index]
+        if self.config.unlabelled == "off" or rng.random() >= self.config.unlabelled_share:
+            return labelled
+        total = case.image.shape[0]
+        # The nearest labelled phase knows best where the heart is.
+        near = [
+            t
+            for t in range(total)
+            if t not in case.labelled_phases
+            and labelled == min(case.labelled_phases, key=lambda other: _apart(other, t, total))
+        ]
+        return int(rng.choice(near)) if near else labelled
+
+    def _guesses(self, case: CachedPair, phases: list[int], box) -> list[np.ndarray]:
+        shape = tuple(s.stop - s.start for s in box)
+        if self.config.unlabelled == "teacher" or not phases:
+            return [np.full(shape, UNKNOWN, np.uint8) for _ in phases]
+        labels, where = carried_labels(case)
+        return [_cut(labels[t], where, box) for t in phases]
 
     def _case(self, number: int) -> CachedPair:
         """Return the case at a place in the endless list of shuffled rounds over all cases."""
@@ -102,11 +139,11 @@ class Sampler:
         first = labelled - stride * int(rng.integers(count))
         return [(first + stride * n) % total for n in range(count)]
 
-    def _size(self, rng: np.random.Generator, shrink: float) -> tuple[int, int, int]:
+    def _size(self, rng: np.random.Generator, case: CachedPair, shrink: float) -> tuple[int, int, int]:
         jitter = self.config.crop_jitter
         sides = [(n + int(rng.integers(-jitter, jitter + 1) if jitter else 0)) * shrink for n in self.config.crop]
-        # Sides that halve twice without remainder, which is also the faster memory layout.
-        return tuple(max(8, round(side / 4) * 4) for side in sides)
+        # Sides that halve twice without remainder, which is also the faster memory layout; no larger than the image.
+        return tuple(min(max(8, round(side / 4) * 4), -(-n // 4) * 4) for side, n in zip(sides, case.grid.shape))
 
     def _centre(self, rng: np.random.Generator, case: CachedPair, index: int, size) -> np.ndarray:
         shape = np.array(case.grid.shape)
@@ -114,6 +151,28 @@ class Sampler:
             centre = case.points[index][rng.integers(case.points.shape[1])].astype(float)
             return centre + rng.uniform(-0.25, 0.25, 3) * np.array(size)
         return rng.uniform(0, 1, 3) * (shape - 1)
+
+
+def _others(phases: list[int], labelled: list[tuple[int, int]]) -> list[int]:
+    """Return the indices of the phases of a window that carry no labels."""
+    have = {n for n, _ in labelled}
+    return [n for n in range(len(phases)) if n not in have]
+
+
+def _apart(one: int, other: int, total: int) -> int:
+    """Return how many phases lie between two, around the cycle."""
+    return min((one - other) % total, (other - one) % total)
+
+
+def _cut(labels: np.ndarray, where, box) -> np.ndarray:
+    """Return labels that are known in the box ``where``, background elsewhere, in the box ``box``."""
+    result = np.zeros(tuple(s.stop - s.start for s in box), np.uint8)
+    common = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(where, box)]
+    if all(start < stop for start, stop in common):
+        source = tuple(slice(start - a.start, stop - a.start) for (start, stop), a in zip(common, where))
+        target = tuple(slice(start - b.start, stop - b.start) for (start, stop), b in zip(common, box))
+        result[target] = labels[source]
+    return result
 
 
 def _box(coordinates: Tensor, shape: tuple[int, int, int]) -> tuple[slice, slice, slice]:
@@ -136,16 +195,20 @@ def _warp_image(hu: np.ndarray, coordinates: Tensor, box) -> Tensor:
     return F.grid_sample(frames, _relative(coordinates, box), mode="bilinear", align_corners=True)[0] + AIR_HU
 
 
-def _warp_labels(labels: np.ndarray, coordinates: Tensor, box) -> Tensor:
+def _warp_labels(labels: list[np.ndarray], coordinates: Tensor, box) -> Tensor:
     """Interpolate each label's indicator linearly and keep the largest; ``(L, Z, Y, X)`` uint8."""
     relative = _relative(coordinates, box)
     result = torch.zeros((len(labels), *coordinates.shape[:3]), dtype=torch.uint8)
-    for n, frame in enumerate(torch.from_numpy(labels)):
+    for n, frame in enumerate(torch.from_numpy(np.array(frame)) for frame in labels):
         if not frame.any():
             continue
-        shares = torch.stack([frame == 1, frame == 2]).float()[None]
-        blood, wall = F.grid_sample(shares, relative, mode="bilinear", align_corners=True)[0]
-        outside = 1 - blood - wall
+        if (frame == UNKNOWN).all():
+            result[n] = UNKNOWN
+            continue
+        shares = torch.stack([frame == 1, frame == 2, frame == UNKNOWN]).float()[None]
+        blood, wall, unknown = F.grid_sample(shares, relative, mode="bilinear", align_corners=True)[0]
+        outside = 1 - blood - wall - unknown
         result[n][(blood > outside) & (blood >= wall)] = 1
         result[n][(wall > outside) & (wall > blood)] = 2
+        result[n][unknown > torch.maximum(outside, torch.maximum(blood, wall))] = UNKNOWN
     return result

@@ -17,15 +17,19 @@ from ..config import FinetuneConfig
 from ..device import choose_device
 from ..models.segment import Model
 from ..samples.cache import CachedPair
-from ..samples.crops import Sampler
+from ..samples.carry import UNKNOWN
+from ..samples.crops import Sample, Sampler
 from ..samples.normalise import Normalisation
 from ..workers import Workers
 from .checkpoint import load_checkpoint, save_checkpoint
 from .loss import soft_dice, sparse_dice_loss
 from .runfolder import RunFolder
+from .transfer import Trainable
 from .validate import Validation, validate
 
 _SMALLEST_SHRINK = 0.45
+# The teacher is asked where it is as sure as this, and with full weight after this part of the run.
+_SURE, _TEACHER_WARMUP = 0.9, 0.2
 
 
 @dataclass
@@ -59,11 +63,13 @@ class TrainingLoop:
         Where events and checkpoints go.
     context : int
         Phases at once in validation; 0 = all.
+    from_source : bool
+        The start weights are a source's, not random ones.
     """
 
     def __init__(
         self, network: nn.Module, cases: list[CachedPair], normalisation: Normalisation, config: FinetuneConfig,
-        run: RunFolder, *, context: int,
+        run: RunFolder, *, context: int, from_source: bool,
     ) -> None:  # fmt: skip
         self.config, self.run_folder, self.context = config, run, context
         self.device = choose_device(config.device, precision=config.precision)
@@ -73,7 +79,8 @@ class TrainingLoop:
         self.sampler = Sampler(cases, config, normalisation)
         self.progress = RunProgress()
         kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-        self.optimiser = kind(self.network.parameters(), lr=1e-4, weight_decay=config.weight_decay)
+        self.trainable = Trainable(self.network, config, from_source=from_source)
+        self.optimiser = kind(self.trainable.groups, lr=1e-4, weight_decay=config.weight_decay)
 
     def model(self) -> Model:
         """Return the averaged weights as a predictor."""
@@ -176,8 +183,9 @@ class TrainingLoop:
 
     def _take_step(self, elapsed: float) -> tuple[float, list[float]]:
         state, config = self.progress, self.config
+        rate = self._rate(elapsed)
         for group in self.optimiser.param_groups:
-            group["lr"] = self._rate(elapsed)
+            group["lr"] = rate * group["factor"]
         # The crops' gradients are added in their order, whoever is ready first: a resumed run adds them alike.
         items = list(self.workers.map(self._item, range(config.batch)))
         total = sum(loss for loss, _, _ in items) / config.batch
@@ -186,27 +194,45 @@ class TrainingLoop:
                 f"{self.run_folder.path}, step {state.step}", expected="a finite loss", found=str(total),
                 remedy="Lower the learning rate, or look for damaged images in the training set.",
             )  # fmt: skip
-        for parameter, *gradients in zip(self.network.parameters(), *(gradients for _, _, gradients in items)):
+        for parameter, *gradients in zip(self.trainable.parameters, *(gradients for _, _, gradients in items)):
             parameter.grad = sum(gradients[1:], gradients[0]) / config.batch
         if config.clip_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+            nn.utils.clip_grad_norm_(self.trainable.parameters, config.clip_norm)
         self.optimiser.step()
+        self.trainable.hold(rate)
         self._average()
         return total, torch.tensor([dice for _, dice, _ in items]).mean(0).tolist()
 
     def _item(self, item: int) -> tuple[float, list[float], tuple[Tensor, ...]]:
         """Return loss, soft Dice per class and gradients of one crop of the step."""
         sample = self.sampler.draw(self.progress.step, item=item, shrink=self.progress.shrink)
-        labels = sample.labels.to(self.device.name)
+        targets = [(sample.labels.to(self.device.name), sample.labelled_phases, 1.0)]
+        if sample.guessed_phases:
+            targets.append((self._guess(sample), sample.guessed_phases, self.config.unlabelled_weight))
+        targets = [target for target in targets if target[1]]
         with torch.enable_grad(), self.device.autocast():
             logits = self.network(sample.image.to(self.device.name))
         weight = 1.0 if self.config.loss == "dice_ce" else 0.0
-        loss = sparse_dice_loss(logits, labels, sample.labelled_phases, cross_entropy=weight)
-        gradients = torch.autograd.grad(loss, list(self.network.parameters()))
+        loss = sum(
+            share * sparse_dice_loss(logits, labels, phases, cross_entropy=weight) for labels, phases, share in targets
+        )
+        gradients = torch.autograd.grad(loss, self.trainable.parameters)
+        labels, phases, _ = targets[0]
         with torch.no_grad():
-            seen = logits[:, :, list(sample.labelled_phases)].float().softmax(1)
-            dice = soft_dice(seen, labels)[0].tolist()
+            dice = soft_dice(logits[:, :, list(phases)].float().softmax(1), labels)[0].tolist()
         return loss.item(), dice, gradients
+
+    @torch.no_grad()
+    def _guess(self, sample: Sample) -> Tensor:
+        """Return labels of the unlabelled phases: carried ones, and the teacher's where these are unknown."""
+        guessed = sample.guessed.to(self.device.name)
+        if self.config.unlabelled == "carried" or self._fraction(0.0) < _TEACHER_WARMUP:
+            return guessed
+        with self.device.autocast():
+            logits = self.averaged(sample.plain.to(self.device.name))[:, :, list(sample.guessed_phases)]
+        sure, label = logits.float().softmax(1).max(1)
+        told = torch.where(sure > _SURE, label.to(guessed.dtype), torch.full_like(guessed, UNKNOWN))
+        return torch.where(guessed == UNKNOWN, told, guessed)
 
     @torch.no_grad()
     def _average(self) -> None:

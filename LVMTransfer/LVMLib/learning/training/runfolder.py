@@ -54,7 +54,7 @@ class RunFolder:
         CohortError
             Another process is training in this folder.
         """
-        earlier = self.read() if (self.path / RUN_NAME).is_file() else None
+        earlier = self.read() if self.exists() else None
         if earlier and not resume:
             raise TrainingError(
                 self.path, expected="a folder without a run", found=f"a run that is {earlier['status']}",
@@ -72,6 +72,10 @@ class RunFolder:
         with writing(self.path):
             write_json(self.path / RUN_NAME, {**facts, "created": created, "status": "running", "pid": os.getpid()})
             yield
+
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return (self.path / RUN_NAME).is_file()
 
     def read(self) -> dict:
         """Return ``run.json``."""

@@ -15,10 +15,11 @@ from ...grid import LABEL_NAMES
 from ...network import build_network, initialise_paper
 from ...origin import command_line, commit, now
 from ...progress import Progress, part, silent
-from ..config import FinetuneConfig
+from ..config import DEFAULT_CROP, FinetuneConfig
 from ..models.bundle import Architecture, Bundle, BundleManifest, HUWindow, Origin
 from ..models.segment import Model
 from ..samples.cache import CachedPair, cache_pairs, require_labelled
+from ..samples.carry import carry_all
 from ..samples.normalise import Normalisation, measured_normalisation
 from .loop import TrainingLoop
 from .runfolder import RunFolder
@@ -105,6 +106,10 @@ def finetune(
         Stopped by the person; can be resumed.
     """
     _require_disjoint(train, validation)
+    manifest = source.manifest if source else None
+    config = config.resolved(
+        crop=manifest.crop if manifest else DEFAULT_CROP, context=manifest.context if manifest else config.context
+    )
     run = RunFolder(run_dir)
     with run.working(_facts(train, validation, source, config), resume=resume):
         return _run_and_tell(train, validation, source, config, run=run, progress=progress, resume=resume)
@@ -140,9 +145,13 @@ def _run(
     folder = Path(config.cache_dir) if config.cache_dir else run.cache
     cached = cache_pairs([*train, *validation], spacing, folder, progress=part(progress, 0.0, 0.05))
     training, checking = cached[: len(train)], cached[len(train) :]
+    if config.unlabelled in ("carried", "both"):
+        carry_all(training, progress=part(progress, 0.05, 0.1))
     checking = checking[: config.validation_cases or None]
     network, normalisation = _start(source, config, training)
-    loop = TrainingLoop(network, training, normalisation, config, run, context=_context(source, config))
+    loop = TrainingLoop(
+        network, training, normalisation, config, run, context=_context(source, config), from_source=source is not None
+    )
     if resume and run.checkpoint.is_file():
         loop.restore()
     elif source:
@@ -153,7 +162,7 @@ def _run(
         manifest = _manifest(train, validation, source, config, loop=loop, found=found, normalisation=normalisation)
         Bundle.save(run.best, loop.averaged, manifest)
 
-    stopped = loop.run(checking, keep, part(progress, 0.05, 1.0))
+    stopped = loop.run(checking, keep, part(progress, 0.1, 1.0))
     state = loop.progress
     better = None if state.source_dice is None else state.best_dice > state.source_dice
     result = RunResult(
