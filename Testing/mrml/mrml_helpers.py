@@ -67,14 +67,17 @@ def spherical_result(*, inner: float = 10.0, outer: float = 16.0, invalid: int =
     lines = [
         outer * n[None] if gone else (outer - steps[:, None] * t) * n for n, t, gone in zip(normals, thickness, bad)
     ]
+    depths = [np.ones(1) if gone else 1 - steps for gone in bad]
     offsets = np.concatenate([[0], np.cumsum([len(line) for line in lines])])
     return ThicknessResult(
         points=outer * normals,
         thickness_mm=np.where(bad, np.nan, thickness),
         triangles=triangles.astype(np.int32),
-        streamlines=Streamlines(np.vstack(lines).astype(np.float32), offsets),
+        streamlines=Streamlines(
+            np.vstack(lines).astype(np.float32), np.concatenate(depths).astype(np.float32), offsets
+        ),
         invalid=bad,
         reasons=np.where(bad, 4, 0).astype(np.uint8),
         info={},
-        _volume=lambda: np.zeros((1, 1, 1), np.float32),
+        _measured=None,
     )

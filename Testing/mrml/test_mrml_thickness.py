@@ -99,7 +99,15 @@ def test_all_streamlines_run_from_the_epicardium_through_the_wall():
 
 def test_tubes_have_the_radius_that_was_asked_for():
     result = spherical_result(invalid=0)
-    result = replace(result, streamlines=type(result.streamlines)(result.streamlines.points[:7], np.array([0, 7])))
+    result = replace(
+        result,
+        streamlines=replace(
+            result.streamlines,
+            points=result.streamlines.points[:7],
+            potential=result.streamlines.potential[:7],
+            offsets=np.array([0, 7]),
+        ),
+    )
     result = replace(result, thickness_mm=result.thickness_mm[:1])
     node = MRMLAdapter.streamlineTubes(result, "lines", radius=0.5, density=1.0)
     line = result.streamlines[0].astype(float)

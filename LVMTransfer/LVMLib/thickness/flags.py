@@ -45,6 +45,11 @@ def epicardium(field: Field, prepared: Prepared) -> tuple[np.ndarray, np.ndarray
     return points[used], number[kept].astype(np.int32)
 
 
+def open_wall(distance: np.ndarray, spacing: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return whether the wall's other surface, ``distance`` mm away (negative in the wall), is at points (N, 3), mm."""
+    return _at(distance, spacing, points) > -OPEN_STEPS * spacing.mean()
+
+
 def flag(field: Field, prepared: Prepared, shape: tuple, lines: tuple, traced: tuple) -> np.ndarray:
     """Return why each vertex has no thickness that one may believe: a key of `model.REASONS`, 0 where it has one.
 
@@ -55,14 +60,14 @@ def flag(field: Field, prepared: Prepared, shape: tuple, lines: tuple, traced: t
     shape : tuple of int
         Shape of the caller's array.
     lines : tuple
-        Points (P, 3) of all flow lines, mm in the field's frame, and offsets (V + 1,).
+        Points (P, 3 or more columns) of all flow lines, mm in the field's frame, and offsets (V + 1,).
     traced : tuple
         Lengths (V,), mm, and reasons (V,) from the tracing of the lines.
     """
     points, offsets = lines
-    seeds = points[offsets[:-1]]
+    seeds = points[offsets[:-1], :3]
     lengths, reasons = traced[0], traced[1].copy()
-    bare = _at(field.endo, field.spacing, seeds) < OPEN_STEPS * field.spacing.mean()
+    bare = open_wall(-field.endo, field.spacing, seeds)
     _mark(reasons, bare, 4)
     if bare.any():
         _mark(reasons, cKDTree(seeds[bare]).query(seeds, distance_upper_bound=_reach(field))[0] < np.inf, 5)
@@ -73,7 +78,7 @@ def flag(field: Field, prepared: Prepared, shape: tuple, lines: tuple, traced: t
         _mark(reasons, tree.query(seeds, distance_upper_bound=max(width, _reach(field)))[0] < np.inf, 5)
     if prepared.filled.any() and len(seeds):
         wide = ndimage.binary_dilation(prepared.filled, np.ones((3, 3, 3)))
-        index = np.rint(field.to_input(points) / prepared.spacing).astype(int)
+        index = np.rint(field.to_input(points[:, :3]) / prepared.spacing).astype(int)
         index = np.clip(index, 0, np.array(wide.shape[::-1]) - 1)
         hit = wide[index[:, 2], index[:, 1], index[:, 0]]
         _mark(reasons, np.logical_or.reduceat(hit, offsets[:-1]), 6)
@@ -112,11 +117,15 @@ def _off_mask(points, offsets, labels, frame, plane):
             px = rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z + translation[0]
             py = rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z + translation[1]
             pz = rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z + translation[2]
-            i, j, k = int(px / spacing[0] + 0.5), int(py / spacing[1] + 0.5), int(pz / spacing[2] + 0.5)
+            height = (px - origin[0]) * normal[0] + (py - origin[1]) * normal[1] + (pz - origin[2]) * normal[2]
+            # The rim lies between two layers: look at the one below the base.
+            sink = max(height + 0.5 * reach / SLACK_VOXELS, 0.0)
+            i = int((px - sink * normal[0]) / spacing[0] + 0.5)
+            j = int((py - sink * normal[1]) / spacing[1] + 0.5)
+            k = int((pz - sink * normal[2]) / spacing[2] + 0.5)
             if not (0 < i < labels.shape[2] - 1 and 0 < j < labels.shape[1] - 1 and 0 < k < labels.shape[0] - 1):
                 off[line] = True
                 break
-            height = (px - origin[0]) * normal[0] + (py - origin[1]) * normal[1] + (pz - origin[2]) * normal[2]
             if row == first:
                 bad = not _near(labels, k, j, i, 0)
             elif row == last:

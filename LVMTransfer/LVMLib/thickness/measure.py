@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -14,14 +11,13 @@ from ..grid import LVM, Grid
 from ..progress import Progress, silent
 from . import laplace, streamlines, surfaces
 from .base import plane_base
+from .derived import Measured
 from .flags import epicardium, flag
+from .flow import Flow
 from .frame import Field, make_field
 from .model import Streamlines, ThicknessResult
 from .prepare import Prepared, prepare
 
-# Seeds of one batch: fixed, so that no result depends on the number of threads.
-BATCH = 2048
-STEP_VOXELS = 1.0
 # Voxels of linear continuation about signed distances that end at the surface.
 PAD = 6
 
@@ -195,7 +191,7 @@ def _measure(field: Field, prepared: Prepared, shape, *, method, threads, progre
     clock.stop("gradient")
     seeds, triangles = epicardium(field, prepared)
     clock.stop("mesh")
-    flow = _Flow(field, gradient, threads)
+    flow = Flow(field, gradient, threads)
     points, offsets, lengths, reasons = flow.trace(seeds, field.endo, up=False)
     clock.stop("trace")
     reasons = flag(field, prepared, shape, (points, offsets), (lengths, reasons))
@@ -205,7 +201,7 @@ def _measure(field: Field, prepared: Prepared, shape, *, method, threads, progre
     if np.linalg.det(rotation) < 0:
         triangles = triangles[:, ::-1].copy()
     points, offsets = _lines(points, offsets, invalid)
-    lines = Streamlines(streamlines.moved(points, rotation, translation), offsets)
+    lines = Streamlines(*streamlines.finished(points, offsets, rotation, translation), offsets)
     clock.stop("result")
     info = {
         **prepared.findings,
@@ -216,9 +212,9 @@ def _measure(field: Field, prepared: Prepared, shape, *, method, threads, progre
         "step_mm": [float(value) for value in field.spacing],
         "seconds": clock.seconds,
     }
-    ras = seeds @ rotation.T + translation
+    measured = Measured(flow, field, prepared, shape, seeds, reasons, rotation, translation)
     return ThicknessResult(
-        ras, thickness, triangles, lines, invalid, reasons, info, lambda: _volume(flow, field, prepared, shape)
+        seeds @ rotation.T + translation, thickness, triangles, lines, invalid, reasons, info, measured
     )
 
 
@@ -226,47 +222,6 @@ def _first_guess(field, stencil):
     k, j, i = stencil.nodes.T
     inner, outer = field.endo[k, j, i].astype(float), -field.epi[k, j, i].astype(float)
     return inner / (inner + outer)
-
-
-class _Flow:
-    """The flow through one wall; follows it for any seeds, in batches, on threads."""
-
-    def __init__(self, field: Field, gradient, threads) -> None:
-        self._field, self._gradient = field, gradient
-        self._threads = threads or os.cpu_count() or 1
-
-    def trace(self, seeds, distance, *, up: bool):
-        step = STEP_VOXELS * float(self._field.spacing.min())
-        scale = tuple((1 / self._field.spacing).tolist())
-        limit = math.ceil(streamlines.MAX_LENGTH_MM / step)
-
-        def run(first):
-            part = np.ascontiguousarray(seeds[first : first + BATCH])
-            points = np.empty((len(part) * (limit + 2), 3))
-            offsets = np.empty(len(part) + 1, np.int64)
-            lengths, reasons = streamlines.trace(
-                self._gradient, distance, scale, part, -step if up else step, limit, points, offsets
-            )
-            return points[: offsets[-1]].copy(), offsets, lengths, reasons
-
-        starts = range(0, len(seeds), BATCH)
-        if self._threads == 1:
-            parts = [run(first) for first in starts]
-        else:
-            with ThreadPoolExecutor(self._threads) as pool:
-                parts = list(pool.map(run, starts))
-        if not parts:
-            return np.empty((0, 3)), np.zeros(1, np.int64), np.empty(0), np.empty(0, np.uint8)
-        offsets, total = [np.zeros(1, np.int64)], 0
-        for part in parts:
-            offsets.append(part[1][1:] + total)
-            total += part[1][-1]
-        return (
-            np.concatenate([part[0] for part in parts]),
-            np.concatenate(offsets),
-            np.concatenate([part[2] for part in parts]),
-            np.concatenate([part[3] for part in parts]),
-        )
 
 
 def _lines(points, offsets, invalid):
@@ -283,23 +238,3 @@ def _to_ras(field, prepared):
     """Rotation and translation from the field's frame, mm, to RAS mm."""
     directions = Grid(prepared.labels.shape, prepared.affine).directions
     return directions @ field.rotation, directions @ field.translation + prepared.affine[:3, 3]
-
-
-def _volume(flow, field, prepared, shape):
-    out = np.full(shape, np.nan, np.float32)
-    index = np.argwhere(prepared.labels == LVM)[:, ::-1]
-    centres = index * prepared.spacing
-    if prepared.base is not None:
-        below = prepared.base.height(centres) <= 0
-        index, centres = index[below], centres[below]
-    local = field.from_input(centres)
-    size = (np.array(field.epi.shape[::-1]) - 1.01) * field.spacing
-    good = ((local >= 0) & (local <= size)).all(axis=1)
-    good &= ~prepared.filled[tuple(index.T[::-1])]
-    index, local = index[good], local[good]
-    total = flow.trace(local, field.endo, up=False)[2] + flow.trace(local, -field.epi, up=True)[2]
-    source = np.rint(index @ prepared.to_source[:3, :3].T + prepared.to_source[:3, 3]).astype(int)
-    inside = ((source >= 0) & (source < np.array(shape[::-1]))).all(axis=1)
-    source, total = source[inside], total[inside]
-    out[source[:, 2], source[:, 1], source[:, 0]] = total
-    return out

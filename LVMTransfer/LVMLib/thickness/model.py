@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -30,11 +31,14 @@ class Streamlines(Sequence):
     ----------
     points : ndarray (P, 3) float32
         RAS mm.
+    potential : ndarray (P,) float32
+        Ψ of Laplace's equation along the line: 1 on the epicardium, 0 on the endocardium.
     offsets : ndarray (V + 1,) int64
         Line ``v`` is ``points[offsets[v]:offsets[v + 1]]``.
     """
 
     points: np.ndarray
+    potential: np.ndarray
     offsets: np.ndarray
 
     def __len__(self) -> int:
@@ -80,6 +84,38 @@ class Statistics:
         )
 
 
+class Measured(Protocol):
+    """What a result can compute later."""
+
+    def thickness_volume(self) -> np.ndarray:
+        """See `ThicknessResult.thickness_volume`."""
+
+    def endocardium(self) -> WallSurface:
+        """See `ThicknessResult.endocardium`."""
+
+
+@dataclass(frozen=True, eq=False)
+class WallSurface:
+    """One surface of the wall with its thickness.
+
+    Parameters
+    ----------
+    points : ndarray (V, 3) float64
+        RAS mm.
+    triangles : ndarray (T, 3) int32
+        Counter-clockwise seen from outside the heart's cavity.
+    thickness_mm : ndarray (V,) float64
+        Length of the flow line through the vertex; NaN where there is none.
+    reasons : ndarray (V,) uint8
+        Why, as a key of `REASONS`.
+    """
+
+    points: np.ndarray
+    triangles: np.ndarray
+    thickness_mm: np.ndarray
+    reasons: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class ThicknessResult:
     """Wall thickness on the epicardial surface.
@@ -109,7 +145,7 @@ class ThicknessResult:
     invalid: np.ndarray
     reasons: np.ndarray
     info: dict
-    _volume: Callable[[], np.ndarray] = field(repr=False)
+    _measured: Measured = field(repr=False)
 
     @cached_property
     def thickness_volume(self) -> np.ndarray:
@@ -117,7 +153,15 @@ class ThicknessResult:
 
         Computed when first asked for: two more flow lines for every voxel of the wall.
         """
-        return self._volume()
+        return self._measured.thickness_volume()
+
+    @cached_property
+    def endocardium(self) -> WallSurface:
+        """The inner surface of the wall, with the length of the flow line through each of its vertices.
+
+        Computed when first asked for: one more flow line for every vertex.
+        """
+        return self._measured.endocardium()
 
     @cached_property
     def statistics(self) -> Statistics:

@@ -139,10 +139,13 @@ def _inside(shape, fx, fy, fz, margin):
 
 @numba.njit(**_CACHE)
 def _direction(gradient, scale, x, y, z):
-    """Unit vector down the potential at (x, y, z) mm, and why there is none, or 0; ``scale``: steps a mm."""
+    """Unit vector down the potential at (x, y, z) mm, the slope there, 1/mm, and why there is none, or 0.
+
+    ``scale``: steps a mm.
+    """
     fx, fy, fz = x * scale[0], y * scale[1], z * scale[2]
     if not _inside(gradient.shape, fx, fy, fz, 0):
-        return 0.0, 0.0, 0.0, LEFT_GRID
+        return 0.0, 0.0, 0.0, 0.0, LEFT_GRID
     i, j, k = int(fx), int(fy), int(fz)
     ax, ay, az = fx - i, fy - j, fz - k
     gx, gy, gz = 0.0, 0.0, 0.0
@@ -157,31 +160,41 @@ def _direction(gradient, scale, x, y, z):
                 gz += w * gradient[k + dk, j + dj, i + di, 2]
     norm = math.sqrt(gx * gx + gy * gy + gz * gz)
     if norm < 1e-7:
-        return 0.0, 0.0, 0.0, NO_GRADIENT
-    return -gx / norm, -gy / norm, -gz / norm, OK
+        return 0.0, 0.0, 0.0, 0.0, NO_GRADIENT
+    return -gx / norm, -gy / norm, -gz / norm, norm, OK
 
 
 @numba.njit(**_CACHE)
-def _rk4(gradient, scale, x, y, z, step):
-    """One step of the classical Runge-Kutta method of the fourth order; negative steps climb."""
-    ax, ay, az, bad = _direction(gradient, scale, x, y, z)
-    if bad:
-        return x, y, z, bad
+def _rk4(gradient, scale, start, way, step):
+    """One step of the classical Runge-Kutta method of the fourth order; negative steps climb.
+
+    Parameters
+    ----------
+    start, way : tuple
+        The point, mm, and `_direction` there.
+
+    Returns
+    -------
+    tuple
+        The next point, the fall of the potential on the way to it (Simpson's rule), and why there is none, or 0.
+    """
+    x, y, z = start
+    ax, ay, az, a, bad = way
     h = 0.5 * step
-    bx, by, bz, bad = _direction(gradient, scale, x + h * ax, y + h * ay, z + h * az)
+    bx, by, bz, b, bad = _direction(gradient, scale, x + h * ax, y + h * ay, z + h * az)
     if bad:
-        return x, y, z, bad
-    cx, cy, cz, bad = _direction(gradient, scale, x + h * bx, y + h * by, z + h * bz)
+        return start, 0.0, bad
+    cx, cy, cz, c, bad = _direction(gradient, scale, x + h * bx, y + h * by, z + h * bz)
     if bad:
-        return x, y, z, bad
-    dx, dy, dz, bad = _direction(gradient, scale, x + step * cx, y + step * cy, z + step * cz)
+        return start, 0.0, bad
+    dx, dy, dz, d, bad = _direction(gradient, scale, x + step * cx, y + step * cy, z + step * cz)
     s = step / 6
-    return (
+    point = (
         x + s * (ax + 2 * bx + 2 * cx + dx),
         y + s * (ay + 2 * by + 2 * cy + dy),
         z + s * (az + 2 * bz + 2 * cz + dz),
-        bad,
     )
+    return point, abs(s) * (a + 2 * b + 2 * c + d), bad
 
 
 @numba.njit(**_CACHE)
@@ -201,8 +214,8 @@ def trace(gradient, distance, scale, seeds, step, max_steps, points, offsets):
     step : float
         mm; negative to climb the potential.
     max_steps : int
-    points : ndarray (at least S * (max_steps + 2), 3) float64
-        Filled with the lines, one behind the other.
+    points : ndarray (at least S * (max_steps + 2), 4) float64
+        Filled with the lines, one behind the other: x, y, z, mm, and how far the potential has changed on the way.
     offsets : ndarray (S + 1,) int64
         Filled with where each line begins in ``points``.
 
@@ -217,27 +230,30 @@ def trace(gradient, distance, scale, seeds, step, max_steps, points, offsets):
     reasons = np.empty(count, np.uint8)
     position = 0
     for s in range(count):
-        x, y, z = seeds[s, 0], seeds[s, 1], seeds[s, 2]
+        here = (seeds[s, 0], seeds[s, 1], seeds[s, 2])
         offsets[s] = position
-        points[position, 0], points[position, 1], points[position, 2] = x, y, z
-        position += 1
-        value = _sample(distance, x * scale[0], y * scale[1], z * scale[2])
-        length, landed, reason = 0.0, value <= 0, OK
+        position = _put(points, position, here, 0.0)
+        value = _sample(distance, here[0] * scale[0], here[1] * scale[1], here[2] * scale[2])
+        way = _direction(gradient, scale, here[0], here[1], here[2])
+        length, fall, landed, reason = 0.0, 0.0, value <= 0, way[4]
         for _ in range(max_steps):
-            if landed:
+            if landed or reason:
                 break
-            nx, ny, nz, reason = _rk4(gradient, scale, x, y, z, step)
-            if reason or not _inside(distance.shape, nx * scale[0], ny * scale[1], nz * scale[2], 0):
+            there, drop, reason = _rk4(gradient, scale, here, way, step)
+            if reason or not _inside(distance.shape, there[0] * scale[0], there[1] * scale[1], there[2] * scale[2], 0):
                 reason = max(reason, LEFT_GRID)
                 break
-            after = _sample(distance, nx * scale[0], ny * scale[1], nz * scale[2])
+            after = _sample(distance, there[0] * scale[0], there[1] * scale[1], there[2] * scale[2])
+            onward = _direction(gradient, scale, there[0], there[1], there[2])
             if after <= 0:
-                nx, ny, nz = _land(gradient, distance, scale, x, y, z, step, value, after)
+                there, drop = _land(distance, scale, (here, way, value), (there, onward, after), step)
                 landed = True
-            length += math.sqrt((nx - x) ** 2 + (ny - y) ** 2 + (nz - z) ** 2)
-            x, y, z, value = nx, ny, nz, after
-            points[position, 0], points[position, 1], points[position, 2] = x, y, z
-            position += 1
+            else:
+                reason = onward[4]
+            length += math.sqrt((there[0] - here[0]) ** 2 + (there[1] - here[1]) ** 2 + (there[2] - here[2]) ** 2)
+            fall += drop
+            here, way, value = there, onward, after
+            position = _put(points, position, here, fall)
         lengths[s] = length if landed else np.nan
         reasons[s] = OK if landed else (reason if reason else TOO_LONG)
     offsets[count] = position
@@ -245,30 +261,64 @@ def trace(gradient, distance, scale, seeds, step, max_steps, points, offsets):
 
 
 @numba.njit(**_CACHE)
-def _land(gradient, distance, scale, x, y, z, step, before, after):
-    """The point on the step from (x, y, z) at which ``distance`` vanishes, by the Illinois secant."""
-    low, high, f_low, f_high = 0.0, 1.0, before, after
-    px, py, pz = x, y, z
-    for _ in range(6):
+def _put(points, row, point, fall):
+    points[row, 0], points[row, 1], points[row, 2], points[row, 3] = point[0], point[1], point[2], fall
+    return row + 1
+
+
+@numba.njit(**_CACHE)
+def _land(distance, scale, before, after, step):
+    """Where the step between two states (point, direction, distance) meets the surface, and the fall of the potential.
+
+    The step is Hermite's cubic through both points and directions, the meeting point found by the Illinois secant.
+    """
+    low, high, f_low, f_high = 0.0, 1.0, before[2], after[2]
+    point, t = before[0], 0.0
+    for _ in range(8):
         t = (low * f_high - high * f_low) / (f_high - f_low) if f_high != f_low else 0.5 * (low + high)
-        px, py, pz, _bad = _rk4(gradient, scale, x, y, z, t * step)
-        value = _sample(distance, px * scale[0], py * scale[1], pz * scale[2])
+        point = _on_step(before, after, step, t)
+        value = _sample(distance, point[0] * scale[0], point[1] * scale[1], point[2] * scale[2])
         if abs(value) < LANDING_MM:
             break
         if value > 0:
             low, f_low, f_high = t, value, 0.5 * f_high
         else:
             high, f_high, f_low = t, value, 0.5 * f_low
-    return px, py, pz
+    slope = before[1][3]
+    bend = after[1][3] - slope if after[1][4] == 0 else 0.0
+    return point, abs(step) * t * (slope + 0.5 * t * bend)
 
 
 @numba.njit(**_CACHE)
-def moved(points, rotation, translation):
-    """Return points (N, 3) float64 as ``rotation p + translation`` in float32."""
-    out = np.empty((points.shape[0], 3), np.float32)
-    for row in range(points.shape[0]):
-        x, y, z = points[row, 0], points[row, 1], points[row, 2]
-        for axis in range(3):
-            value = rotation[axis, 0] * x + rotation[axis, 1] * y + rotation[axis, 2] * z
-            out[row, axis] = value + translation[axis]
-    return out
+def _on_step(before, after, step, t):
+    """The point at fraction t of a step; a straight one where the direction at its end is not known."""
+    (x, y, z), (u, v, w) = before[0], after[0]
+    if after[1][4]:
+        return x + t * (u - x), y + t * (v - y), z + t * (w - z)
+    end = t * t * (3 - 2 * t)
+    leaving, arriving = step * t * (1 - t) * (1 - t), step * t * t * (t - 1)
+    first, last = before[1], after[1]
+    return (
+        x + end * (u - x) + leaving * first[0] + arriving * last[0],
+        y + end * (v - y) + leaving * first[1] + arriving * last[1],
+        z + end * (w - z) + leaving * first[2] + arriving * last[2],
+    )
+
+
+@numba.njit(**_CACHE)
+def finished(lines, offsets, rotation, translation):
+    """Return the points (P, 3) float32 as ``rotation p + translation``, and the potential (P,) float32 on the way.
+
+    The potential runs from 1 at the start to 0 at the end of every line of more than one point.
+    """
+    points = np.empty((lines.shape[0], 3), np.float32)
+    potential = np.empty(lines.shape[0], np.float32)
+    for line in range(offsets.size - 1):
+        total = lines[offsets[line + 1] - 1, 3]
+        for row in range(offsets[line], offsets[line + 1]):
+            potential[row] = 1 - lines[row, 3] / total if total > 0 else 1.0
+            x, y, z = lines[row, 0], lines[row, 1], lines[row, 2]
+            for axis in range(3):
+                value = rotation[axis, 0] * x + rotation[axis, 1] * y + rotation[axis, 2] * z
+                points[row, axis] = value + translation[axis]
+    return points, potential
