@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -140,9 +140,16 @@ def with_insertion(frame: LVFrame, rv_insertion: np.ndarray) -> LVFrame:
     return LVFrame(frame.apex, frame.base, frame.axis, _turned(first, frame.axis, arc / 2), TWO_INSERTIONS, arc)
 
 
-def carried_septum(frame: LVFrame, septal: np.ndarray) -> np.ndarray:
-    """Return ``septal`` (3,), the septal direction of another phase, at a right angle to this frame's axis."""
-    return _across(septal, frame.axis)
+def oriented_like(frame: LVFrame, other: LVFrame) -> LVFrame:
+    """Return the frame with the septum where ``other``, the frame of another phase, has it.
+
+    The long axis may have tilted; the septum tilts with it and does not turn about it, for no mask shows twist.
+    """
+    tilt = np.cross(other.axis, frame.axis)
+    turned = np.cross(tilt, other.septal)
+    septal = other.septal + turned + np.cross(tilt, turned) / (1 + other.axis @ frame.axis)
+    septal = _across(septal, frame.axis)
+    return replace(frame, septal=septal, orientation=other.orientation, septal_arc_degrees=other.septal_arc_degrees)
 
 
 def _refuse(expected, found):

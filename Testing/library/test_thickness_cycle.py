@@ -1,0 +1,241 @@
+"""Beating walls of known thickness: thickening, correspondence, and what happens to phases that cannot be measured."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from LVMLib.errors import LabelError, LVMCancelled, LVMError, ThicknessError
+from LVMLib.phantom import SITE_1, case_subject, heart_grid, render_phase
+from LVMLib.thickness import THICKENING_REASONS, assign_segments, measure_cycle, measure_thickness, segment_table
+from thickness_helpers import centred_grid
+
+SPACING = 1.5
+STILL = np.eye(4)
+INNER_OFFSET = np.array([3.0, 0.0, 0.0])
+
+
+def _half_shell(outer, inner, *, place=STILL, offset=INNER_OFFSET, spacing=SPACING):
+    """Labels of a half-ellipsoidal shell, half axes ``outer`` and ``inner``, base at z = 0, apex at +z, then moved."""
+    x, y, z, affine = centred_grid(48.0, (spacing,) * 3)
+    local = (np.stack([x, y, z], axis=-1) - place[:3, 3]) @ place[:3, :3]
+    labels = np.where((((local - offset) / inner) ** 2).sum(axis=-1) < 1, 1, 2)
+    labels[((local / outer) ** 2).sum(axis=-1) >= 1] = 0
+    labels[local[..., 2] < 0] = 0
+    return labels.astype(np.uint8), affine
+
+
+def _tilt(degrees, about, shift):
+    """A rotation by some degrees about a direction at a right angle to z, and a shift, as (4, 4)."""
+    axis = np.array([np.cos(np.radians(about)), np.sin(np.radians(about)), 0.0])
+    k = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    angle = np.radians(degrees)
+    out = np.eye(4)
+    out[:3, :3] += np.sin(angle) * k + (1 - np.cos(angle)) * k @ k
+    out[:3, 3] = shift
+    return out
+
+
+OUTER, INNER = np.array([30.0, 30.0, 42.0]), np.array([20.0, 22.0, 32.0])
+AT_ED = _tilt(50, 20, (0, 0, -8))
+AT_ES = AT_ED @ _tilt(12, 70, (2, -3, 5))
+SMALL = 0.8
+
+
+def _scaled_labels():
+    ed, affine = _half_shell(OUTER, INNER, place=AT_ED)
+    return ed, _half_shell(SMALL * OUTER, SMALL * INNER, place=AT_ES, offset=SMALL * INNER_OFFSET)[0], affine
+
+
+@pytest.fixture(scope="module")
+def scaled():
+    """An eccentric wall that shrinks to 0.8 of its size, tilts and moves: every thickness becomes 0.8 of itself."""
+    ed, es, affine = _scaled_labels()
+    empty = np.zeros_like(ed)
+    return measure_cycle(np.stack([empty, ed, empty, es]), affine, threads=2)
+
+
+def test_ed_and_es_are_found_by_volume_and_empty_phases_are_not_labelled(scaled):
+    cycle = scaled
+    assert (cycle.ed, cycle.es, cycle.measured, cycle.not_labelled) == (1, 3, (1, 3), (0, 2))
+    assert (cycle.ed_from, cycle.es_from) == ("largest cavity", "smallest cavity")
+    assert cycle.ejection_percent == pytest.approx(100 * (1 - SMALL**3), abs=1)
+    assert cycle.ed_phase.cavity_ml == pytest.approx(2 / 3 * np.pi * INNER.prod() / 1000, rel=0.05)
+    assert any("estimated" in note for note in cycle.notes)
+
+
+def test_a_wall_that_shrinks_as_a_whole_thickens_by_the_same_negative_part_everywhere(scaled):
+    cycle = scaled
+    thickness = cycle.thickness_over_time[0]
+    assert np.nanmax(thickness) - np.nanmin(thickness) > 4  # wrong correspondences would show
+    known = np.isfinite(cycle.thickening_percent)
+    assert known.mean() > 0.99
+    error = cycle.thickening_percent[known] - 100 * (SMALL - 1)
+    assert abs(np.median(error)) < 1
+    assert np.percentile(abs(error), 95) < 5
+
+
+def test_points_go_where_the_moving_wall_takes_them(scaled):
+    ed, es = scaled.points_over_time
+    assert np.allclose(ed, scaled.ed_phase.result.points, atol=1e-3)
+    truth = SMALL * (ed - AT_ED[:3, 3]) @ AT_ED[:3, :3] @ AT_ES[:3, :3].T + AT_ES[:3, 3]
+    error = np.linalg.norm(es - truth, axis=1)
+    print(f"carried points: mean error {np.nanmean(error):.2f}, P95 {np.nanpercentile(error, 95):.2f} mm")
+    assert np.nanmean(error) < SPACING / 2
+    assert np.nanpercentile(error, 95) < SPACING
+
+
+def test_a_concentric_shell_thickens_by_the_known_percentage_in_every_segment():
+    def shell(outer, inner):
+        return _half_shell(np.full(3, outer), np.full(3, inner), offset=np.zeros(3), spacing=1.0)
+
+    ed, affine = shell(32.0, 24.0)
+    es, _ = shell(29.0, 18.0)
+    cycle = measure_cycle([ed, es], affine, rv_insertion=[-16.0, 28.0, 10.0])
+    segments = assign_segments(cycle.ed_phase.result.points, cycle.ed_phase.frame)
+    rows = segment_table(cycle.thickening_percent, segments)
+    assert all(row.median_mm == pytest.approx(37.5, abs=1) for row in rows)
+    assert {each.frame.orientation for each in cycle.phases} == {"one insertion"}
+    assert not any("estimated" in note for note in cycle.notes)
+
+
+def test_the_result_is_the_same_to_the_last_bit_whatever_the_number_of_threads(scaled):
+    cycle = scaled
+    ed, es, affine = _scaled_labels()
+    again = measure_cycle([ed, es], affine, threads=1)
+    assert np.array_equal(again.points_over_time, cycle.points_over_time, equal_nan=True)
+    assert np.array_equal(again.thickening_percent, cycle.thickening_percent, equal_nan=True)
+    assert np.array_equal(
+        again.ed_phase.result.thickness_mm, measure_thickness(ed, affine).thickness_mm, equal_nan=True
+    )
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A coarse beat of five phases, one of them without a wall."""
+    sizes = (1.0, 0.9, 0.8, 0.9, 0.95)
+    frames = [_half_shell(s * OUTER, s * s * INNER, spacing=2.0) for s in sizes]
+    labels = np.stack([each[0] for each in frames])
+    labels[1][labels[1] == 2] = 0
+    return labels, frames[0][1]
+
+
+def test_a_phase_that_cannot_be_measured_keeps_its_named_error_and_the_others_their_thickness(small):
+    cycle = measure_cycle(*small)
+    broken = cycle.phase(1)
+    assert broken.result is None and isinstance(broken.error, ThicknessError)
+    assert "phase 1" in str(broken.error) and any("phase 1" in note for note in cycle.notes)
+    assert cycle.measured == (0, 2, 3, 4)
+    assert cycle.points_over_time.shape[:2] == cycle.thickness_over_time.shape == (4, len(cycle.ed_phase.result.points))
+    assert np.isfinite(cycle.thickening_percent).mean() > 0.95
+
+
+def test_when_the_largest_phase_fails_the_next_one_is_ed_with_its_lines_and_the_notes_say_so(small):
+    labels, affine = small
+    labels = labels.astype(float)
+    labels[0, 0, 0, 0] = 7
+    cycle = measure_cycle(labels, affine, keep_streamlines=False)
+    assert (cycle.ed, cycle.es) == (4, 2)
+    assert isinstance(cycle.phase(0).error, LabelError)
+    assert any("ED is taken at phase 4" in note for note in cycle.notes)
+    for each in cycle.phases:
+        if each.result is not None:
+            lines = each.result.streamlines
+            assert len(lines) == len(each.result.points)
+            assert (len(lines.points) > 2 * len(lines)) == (each.phase in (cycle.ed, cycle.es))
+
+
+def test_a_given_ed_that_fails_leaves_no_vertices_and_no_wrong_number(small):
+    cycle = measure_cycle(*small, ed=1, es=2)
+    assert cycle.ed_phase.result is None and cycle.ed_from == "given"
+    assert cycle.thickening_percent.size == 0 and cycle.points_over_time.shape == (4, 0, 3)
+
+
+def test_only_the_phases_asked_for_are_measured_and_the_volume_is_that_of_a_single_measurement(small):
+    labels, affine = small
+    cycle = measure_cycle(labels, affine, phases=[3], ed=0)
+    assert [each.phase for each in cycle.phases] == [0, 3]
+    volume = cycle.phase(3).result.thickness_volume
+    assert np.array_equal(volume, measure_thickness(labels[3], affine).thickness_volume, equal_nan=True)
+    plane = ((0, 0, 10.0), (0, 0, -1.0))
+    cut = measure_cycle(labels, affine, phases=[0], base_planes={0: plane}).ed_phase
+    assert np.array_equal(cut.result.points, measure_thickness(labels[0], affine, base_plane=plane).points)
+
+
+def test_one_volume_is_a_cycle_of_one_phase_without_thickening(small):
+    labels, affine = small
+    cycle = measure_cycle(labels[0], affine)
+    assert (cycle.ed, cycle.es, cycle.measured) == (0, 0, (0,))
+    assert np.isnan(cycle.thickening_percent).all() and np.isnan(cycle.ejection_percent)
+    assert set(cycle.thickening_reasons) == {4} and 4 in THICKENING_REASONS
+
+
+def test_every_vertex_without_thickening_has_a_reason(scaled):
+    cycle = scaled
+    missing = np.isnan(cycle.thickening_percent)
+    assert np.array_equal(missing, cycle.thickening_reasons > 0)
+    assert set(cycle.thickening_reasons) <= set(THICKENING_REASONS)
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [({"ed": 9}, "9"), ({"es": -1}, "-1"), ({"phases": [5]}, "5"), ({"phases": []}, "none"), ({"ed": 0}, "only zeros")],
+)
+def test_phases_that_are_not_there_or_not_labelled_are_refused(small, options, found):
+    labels, affine = small
+    labels = labels.copy()
+    labels[0] = 0
+    with pytest.raises(LabelError, match=found):
+        measure_cycle(labels, affine, **options)
+
+
+def test_an_empty_mask_and_frames_of_different_grids_are_refused(small):
+    labels, affine = small
+    with pytest.raises(LabelError, match="not labelled"):
+        measure_cycle(np.zeros_like(labels), affine)
+    with pytest.raises(LabelError, match="phase 1"):
+        measure_cycle([labels[0], labels[1][1:]], affine)
+    with pytest.raises(LabelError, match="none"):
+        measure_cycle([], affine)
+    with pytest.raises(ThicknessError, match="phase 1"):
+        measure_cycle(labels, affine, phases=[1])
+
+
+def test_cancelling_stops_the_threads_and_reports_come_from_the_calling_thread(small):
+    calls = []
+
+    def progress(fraction, message):
+        calls.append((fraction, threading.current_thread() is threading.main_thread()))
+        if fraction > 0.2:
+            raise LVMCancelled("stopped")
+
+    before = threading.active_count()
+    with pytest.raises(LVMCancelled):
+        measure_cycle(*small, progress=progress)
+    assert threading.active_count() == before
+    fractions, main = zip(*calls)
+    assert all(main) and list(fractions) == sorted(fractions)
+
+
+def test_phantom_beat_thickens_where_its_wall_does_and_follows_its_surface():
+    """Phantom: the known labels of a beating heart with an outflow tract, at ED, halfway and ES."""
+    subject = case_subject(SITE_1, 11, 1)
+    grid = heart_grid(subject, spacing_mm=2.5, crop="heart")
+    times = (0.0, 0.5 * subject.left.end_systole, subject.left.end_systole)
+    background = np.zeros(grid.shape, np.float32)
+    labels = [render_phase(subject, t, grid, background=background, scanner=False)[1] for t in times]
+    cycle = measure_cycle(labels, grid.affine)
+    assert (cycle.ed, cycle.es) == (0, 2)
+    assert np.isfinite(cycle.thickening_percent).mean() > 0.9
+    medians = np.nanmedian(cycle.thickness_over_time, axis=1)
+    assert medians[0] < medians[1] < medians[2]
+    own = [np.nanmedian(each.result.thickness_mm) for each in cycle.phases]
+    assert np.allclose(medians, own, atol=0.5)
+    frame = cycle.ed_phase.frame
+    assert frame.septal @ np.array(subject.body.septal_normal) > np.cos(np.radians(30))
+
+
+def test_insertions_on_the_axis_are_refused(small):
+    with pytest.raises(LVMError, match="RV insertion"):
+        measure_cycle(*small, rv_insertion=[0.0, 0, 20.0])
