@@ -10,7 +10,7 @@ from .bullseye import BullseyeSegment, bullseye_geometry, bullseye_svg, write_bu
 from .cycle import measure_cycle
 from .cycle_model import THICKENING_REASONS, CycleResult, PhaseResult
 from .measure import measure_thickness, measure_thickness_from_sdf
-from .model import REASONS, Statistics, Streamlines, ThicknessResult
+from .model import REASONS, Statistics, Streamlines, ThicknessResult, WallSurface
 from .segments import SEGMENT_NAMES, SegmentStatistics, assign_segments, segment_table
 from .ventricle import LVFrame, find_lv_frame
 from .vtp import write_streamlines, write_surface
@@ -27,6 +27,7 @@ __all__ = [
     "Statistics",
     "Streamlines",
     "ThicknessResult",
+    "WallSurface",
     "assign_segments",
     "bullseye_geometry",
     "bullseye_svg",
