@@ -51,6 +51,22 @@ class PairError(LVMError):
     """An image-mask pair that is missing, damaged or without a labelled phase."""
 
 
+class InUseError(CohortError):
+    """A case that somebody else has open."""
+
+
+class BlindedError(CohortError):
+    """Labels that a blinded reader must not see yet."""
+
+
+class SignOffError(CohortError):
+    """Labels that nobody has signed off, that changed since, or that do not pass the protocol."""
+
+
+class CurveError(LVMError):
+    """A valve curve that is open, crosses, or does not belong to this cavity."""
+
+
 class ProtocolError(LVMError):
     """A consensus protocol file that cannot be used."""
 

@@ -1,6 +1,6 @@
 """Images in and out: 4D sequences, DICOM, NIfTI, NRRD, Slicer segmentations, resampling."""
 
-from .labels import LABEL_SUFFIXES, read_labels, require_label_file, write_label_phases, write_labels
+from .labels import LABEL_SUFFIXES, read_labels, require_label_file, write_code_map, write_label_phases, write_labels
 from .nifti import write_sequence_nifti
 from .nrrd import write_sequence_nrrd
 from .read import read_image
@@ -22,6 +22,7 @@ __all__ = [
     "resample_labels",
     "to_int16",
     "uniform_rr_percent",
+    "write_code_map",
     "write_label_phases",
     "write_labels",
     "write_segmentation",

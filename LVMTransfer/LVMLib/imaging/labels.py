@@ -104,6 +104,35 @@ def write_labels(path: str | os.PathLike, labels: np.ndarray, grid: Grid) -> str
     return write(path, frames, grid, dtype=np.uint8, phases=phases)
 
 
+def write_code_map(path: str | os.PathLike, codes: np.ndarray, grid: Grid) -> str:
+    """Write a map of other codes than labels, for example of a difference, atomically; return its SHA-256.
+
+    Parameters
+    ----------
+    path : path
+        ``.nii``, ``.nii.gz`` or ``.nrrd``.
+    codes : ndarray (Z, Y, X) uint8
+        Any values.
+    grid : Grid
+        Their grid.
+
+    Raises
+    ------
+    ImageError
+        Another suffix; a ``.seg.nrrd`` would give the codes the meaning of labels.
+    StorageError
+        The disk is full or read-only.
+    """
+    path = Path(path)
+    suffix = label_suffix(path)
+    if suffix == ".seg.nrrd":
+        raise ImageError(
+            path, expected="a file ending in .nrrd or .nii.gz", found=".seg.nrrd", remedy="Choose another name."
+        )
+    write = write_sequence_nifti if suffix.startswith(".nii") else write_sequence_nrrd
+    return write(path, [codes], grid, dtype=np.uint8)
+
+
 def write_label_phases(path: str | os.PathLike, phases: Sequence[np.ndarray], grid: Grid) -> str:
     """Write the labels of one or several phases; one phase becomes a 3D file.
 
