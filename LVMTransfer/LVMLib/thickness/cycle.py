@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..progress import Progress, silent
 from .correspondence import carry, interpolated, make_chart
 from .cycle_model import CycleResult, PhaseResult
 from .measure import measure_thickness
-from .model import Streamlines
+from .model import Streamlines, ThicknessResult, WallSurface
 from .ventricle import ESTIMATED, find_lv_frame, oriented_like, with_insertion
 
 # How often the waiting thread reports, so that a window stays alive and a cancel is seen.
@@ -81,17 +81,18 @@ def measure_cycle(
         No phase can be measured (the error of the first one), or the insertions fit no heart.
     """
     frames = _Frames(labels, affine)
-    job = partial(_measure_phase, frames, base_planes=base_planes or {}, method=method)
+    job = partial(
+        _measure_phase, frames, base_planes=base_planes or {}, method=method, keep_streamlines=keep_streamlines
+    )
     with _Workers(threads, progress) as workers:
         asked = _asked(phases, (ed, es), frames.count)
         surveyed = workers.run(frames.volumes, asked, (0.0, 0.05), "Looking at the phases")
         labelled = {t: volumes for t, volumes in zip(asked, surveyed) if sum(volumes) > 0}
         _require_labelled(labelled, ed, es)
         planned = _ends(labelled, ed, es)
-        keep = set(labelled) if keep_streamlines else set(planned)
-        jobs = [(t, labelled[t], t in keep) for t in labelled]
+        jobs = [(t, labelled[t], t in planned) for t in labelled]
         found = workers.run(lambda each, go_on: job(*each, go_on=go_on), jobs, (0.05, 0.9), "Measuring")
-        found, ends = _settled(found, (ed, es), planned, lambda t: job(t, labelled[t], True, go_on=silent), keep)
+        found, ends = _settled(found, (ed, es), planned, lambda t: job(t, labelled[t], True, go_on=silent))
         found, notes = _oriented(found, ends, rv_insertion)
         over_time = _over_time(found, ends[0], workers)
     not_labelled = tuple(t for t in asked if t not in labelled)
@@ -167,18 +168,31 @@ class _Workers:
         return [future.result() for future in futures]
 
 
-def _measure_phase(frames, t, volumes, keep_lines, *, base_planes, method, go_on) -> PhaseResult:
+@dataclass(frozen=True, eq=False)
+class _Again:
+    """What a result computes later, from a new measurement: its fields would fill the memory with twenty phases."""
+
+    measure: Callable[[], ThicknessResult]
+
+    def thickness_volume(self) -> np.ndarray:
+        return self.measure().thickness_volume
+
+    def endocardium(self) -> WallSurface:
+        return self.measure().endocardium
+
+
+def _measure_phase(frames, t, volumes, whole, *, base_planes, method, keep_streamlines, go_on) -> PhaseResult:
     labels = frames.read(t)
     plane = base_planes.get(t)
     result = error = frame = frame_error = None
     measure = partial(measure_thickness, affine=frames.affine, base_plane=plane, method=method, threads=1)
     try:
         result = measure(labels, progress=go_on)
-        # What the volume is made from would fill the memory with twenty phases; it is made again when asked for.
-        result = replace(result, _volume=lambda: measure(frames.read(t)).thickness_volume)
-        result = result if keep_lines else replace(result, streamlines=_first_points(result.streamlines))
     except LVMError as caught:
         error = caught.at(f"phase {t}")
+    if result is not None and not whole:
+        lines = result.streamlines if keep_streamlines else _first_points(result.streamlines)
+        result = replace(result, streamlines=lines, _measured=_Again(lambda: measure(frames.read(t))))
     try:
         frame = find_lv_frame(labels, frames.affine, base_plane=plane)
     except LVMError as caught:
@@ -226,14 +240,15 @@ def _ends(volumes, ed, es):
     )
 
 
-def _settled(found, given, planned, measure, kept):
+def _settled(found, given, planned, measure):
     """The phases, ED and ES; where one that was chosen by volume failed, the next best takes its place."""
     good = {each.phase: (each.cavity_ml, each.wall_ml) for each in found if each.result is not None}
     if not good:
         raise next(each.error for each in found)
     ends = tuple(old if old in good else new for old, new in zip(planned, _ends(good, *given)))
-    # A phase that takes the place of another comes with its flow lines.
-    return [measure(each.phase) if each.phase in {*ends} & {*good} - kept else each for each in found], ends
+    # A phase that takes the place of another comes whole, with its flow lines.
+    new = {*ends} & {*good} - {*planned}
+    return [measure(each.phase) if each.phase in new else each for each in found], ends
 
 
 def _oriented(found, ends, rv_insertion):
