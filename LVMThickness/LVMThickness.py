@@ -5,8 +5,11 @@ from typing import Annotated
 
 import slicer
 from LVMThicknessLib.SceneThickness import SceneThickness
+from LVMThicknessLib.ThicknessColors import keepNoValueGrey
 from LVMTransferLib.ModuleWidget import ModuleWidget
 from slicer import (
+    vtkMRMLMarkupsClosedCurveNode,
+    vtkMRMLMarkupsFiducialNode,
     vtkMRMLMarkupsPlaneNode,
     vtkMRMLModelNode,
     vtkMRMLScalarVolumeNode,
@@ -43,52 +46,117 @@ class LVMThickness(ScriptedLoadableModule):
             " Model Development Across Two Institutions Incorporating Transfer Learning; Jones et al. (2000);"
             " Yezzi and Prince (2003)."
         )
+        slicer.app.connect("startupCompleted()", keepNoValueGrey)
+
+
+class Phases(enum.Enum):
+    """Which phases are measured."""
+
+    SHOWN = "shown"
+    ALL = "all"
+
+    def label(self) -> str:
+        """Return the text in the combo box."""
+        return {"shown": _("The phase shown"), "all": _("All labelled phases")}[self.value]
+
+
+class BaseFrom(enum.Enum):
+    """Where the ventricle ends."""
+
+    AUTOMATIC = "automatic"
+    PLANE = "plane"
+    CURVES = "curves"
+
+    def label(self) -> str:
+        """Return the text in the combo box."""
+        return {"automatic": _("Automatic"), "plane": _("Plane"), "curves": _("Curves along the valves")}[self.value]
+
+
+class SurfaceShows(enum.Enum):
+    """What the color of the surface means."""
+
+    THICKNESS = "thickness"
+    THICKENING = "thickening"
+
+    def label(self) -> str:
+        """Return the text in the combo box."""
+        return {"thickness": _("Wall thickness"), "thickening": _("Wall thickening, ED to ES")}[self.value]
 
 
 class ColorBy(enum.Enum):
     """What the color of a streamline means."""
 
     THICKNESS = "thickness"
+    POTENTIAL = "potential"
     ARC_LENGTH = "arclength"
-    DEPTH = "depth"
 
     def label(self) -> str:
         """Return the text in the combo box."""
         return {
             "thickness": _("Wall thickness"),
+            "potential": _("Potential \u03a8"),
             "arclength": _("Distance from the epicardium"),
-            "depth": _("Depth in the wall"),
         }[self.value]
+
+
+class SegmentModel(enum.Enum):
+    """The AHA model of the segments."""
+
+    SEVENTEEN = "17"
+    SIXTEEN = "16"
+
+    def label(self) -> str:
+        """Return the text in the combo box."""
+        return _("{count} segments").format(count=self.value)
+
+    def count(self) -> int:
+        """Return how many segments the model has."""
+        return int(self.value)
 
 
 @parameterNodeWrapper
 class LVMThicknessParameterNode:
-    """What was chosen; saved with the scene.
+    """What was chosen; saved with the scene. What was measured belongs to the surface node, by node references.
 
     segmentation: with LV blood pool and LV myocardium, by terminology.
+    phases: which are measured. baseFrom: where the ventricle ends; basePlane, mitralCurve, aorticCurve: there.
+    rvInsertion: anterior, then inferior insertion of the right ventricle; None = estimated.
     referenceVolume: volume whose voxels are used; None = the one that was segmented.
-    basePlane: plane at the base; None = automatic.
     surface, streamlines, statistics: outputs.
-    rangeMinimum, rangeMaximum: thickness at the ends of the colors, mm.
-    tubeRadius: mm. density: share of streamlines shown, percent.
+    playRate: phases a second. playEDToES: leave out the phases from end-systole to end-diastole.
+    rangeMinimum, rangeMaximum: thickness at the ends of the colors, mm; thickeningMinimum, thickeningMaximum: percent.
+    surfaceOpacity: percent. tubeRadius: mm. density: share of streamlines shown, percent.
     """
 
     segmentation: vtkMRMLSegmentationNode
-    referenceVolume: vtkMRMLScalarVolumeNode
+    phases: Phases = Phases.SHOWN
+    baseFrom: BaseFrom = BaseFrom.AUTOMATIC
     basePlane: vtkMRMLMarkupsPlaneNode
+    mitralCurve: vtkMRMLMarkupsClosedCurveNode
+    aorticCurve: vtkMRMLMarkupsClosedCurveNode
+    rvInsertion: vtkMRMLMarkupsFiducialNode
+    referenceVolume: vtkMRMLScalarVolumeNode
     surface: vtkMRMLModelNode
     streamlines: vtkMRMLModelNode
     statistics: vtkMRMLTableNode
+    playRate: Annotated[float, WithinRange(1.0, 25.0)] = 5.0
+    playEDToES: bool = False
+    surfaceShows: SurfaceShows = SurfaceShows.THICKNESS
     rangeMinimum: Annotated[float, WithinRange(0.0, 40.0)] = 0.0
     rangeMaximum: Annotated[float, WithinRange(0.0, 40.0)] = 20.0
+    thickeningMinimum: Annotated[float, WithinRange(-100.0, 400.0)] = 0.0
+    thickeningMaximum: Annotated[float, WithinRange(-100.0, 400.0)] = 100.0
+    showSurface: bool = True
+    surfaceOpacity: Annotated[float, WithinRange(0.0, 100.0)] = 60.0
     showStreamlines: bool = True
     colorBy: ColorBy = ColorBy.THICKNESS
     tubeRadius: Annotated[float, WithinRange(0.05, 1.0)] = 0.25
     density: Annotated[float, WithinRange(1.0, 100.0)] = 20.0
+    segmentModel: SegmentModel = SegmentModel.SEVENTEEN
 
 
 class LVMThicknessWidget(ModuleWidget):
-    """The panel: inputs, outputs, Apply, display and statistics."""
+    """The panel: inputs, outputs, Apply, phases, display, points, segments and statistics."""
 
     def makeLogic(self):
         """Return the module's logic."""
@@ -96,10 +164,13 @@ class LVMThicknessWidget(ModuleWidget):
 
     def makePanels(self):
         """Return the sections."""
-        from LVMThicknessLib.ThicknessPanels import DisplayPanel, MeasurePanel
+        from LVMThicknessLib.DisplayPanel import DisplayPanel
+        from LVMThicknessLib.MeasurePanel import MeasurePanel
+        from LVMThicknessLib.PhasePanel import PhasePanel
+        from LVMThicknessLib.ProbePanel import ProbePanel
+        from LVMThicknessLib.ResultPanel import ResultPanel
 
-        self.displayPanel = DisplayPanel(self)
-        return MeasurePanel(self), self.displayPanel
+        return tuple(panel(self) for panel in (MeasurePanel, PhasePanel, DisplayPanel, ProbePanel, ResultPanel))
 
     def chooseDefaults(self):
         """Choose the first segmentation if none was chosen."""
@@ -108,10 +179,10 @@ class LVMThicknessWidget(ModuleWidget):
             if segmentationNode:
                 self.parameters.segmentation = segmentationNode
 
-    def adopt(self, result):
+    def adopt(self, measurement):
         """Show a measurement in the output nodes."""
         if self.parameters is not None:
-            self.displayPanel.show(result)
+            self.logic.adopt(self.parameters, measurement)
 
 
 class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):
@@ -120,8 +191,8 @@ class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):
     From the Python console::
 
         logic = slicer.util.getModuleLogic("LVMThickness")
-        result = logic.measure(segmentationNode)
-        surfaceNode = logic.showSurface(result, None, "Thickness")
+        measurement = logic.measure(segmentationNode)
+        surfaceNode = logic.show(measurement, "Thickness")
     """
 
     def __init__(self):
@@ -130,6 +201,24 @@ class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):
     def getParameterNode(self):
         """Return the typed parameter node of the scene."""
         return LVMThicknessParameterNode(super().getParameterNode())
+
+    def adopt(self, parameters, measurement):
+        """Show a measurement in the output nodes of a parameter node, with colors that suit all its phases."""
+        name = parameters.segmentation.GetName()
+        surface = self.show(
+            measurement,
+            _("{name} thickness").format(name=name),
+            segmentationNode=parameters.segmentation,
+            surface=parameters.surface,
+            streamlines=parameters.streamlines,
+            statistics=parameters.statistics,
+            segmentModel=parameters.segmentModel.count(),
+        )
+        low, high = self.thicknessRange(measurement)
+        with slicer.util.NodeModify(parameters.parameterNode):
+            parameters.surface = surface
+            parameters.streamlines, parameters.statistics = self.outputs(surface)
+            parameters.rangeMinimum, parameters.rangeMaximum = min(low, 40.0), min(high, 40.0)
 
 
 class LVMThicknessTest(ScriptedLoadableModuleTest):
@@ -149,5 +238,5 @@ class LVMThicknessTest(ScriptedLoadableModuleTest):
         from LVMTransferLib.SelfTest import shellInScene
 
         _volumeNode, segmentationNode = shellInScene()
-        result = LVMThicknessLogic().measure(segmentationNode)
-        self.assertAlmostEqual(result.statistics.median_mm, 10.0, delta=0.2)
+        measurement = LVMThicknessLogic().measure(segmentationNode)
+        self.assertAlmostEqual(measurement.result.statistics.median_mm, 10.0, delta=0.2)

@@ -6,113 +6,179 @@ Usable from the Python console and, after ``startHeadlessCore()``, from a script
 from __future__ import annotations
 
 import numpy as np
-from LVMLib.errors import LabelError
-from LVMLib.progress import Progress, part, silent
+import slicer
 
-SEGMENT_LABELS = (1, 2)
+from .SceneMeasuring import SceneMeasuring
 
 
-class SceneThickness:
-    """Measures a segmentation and shows the result as surface, streamline tubes and table."""
+class SceneThickness(SceneMeasuring):
+    """Measures a segmentation; shows the measurement as surface, streamlines, tables, histogram and probes.
 
-    def segmentNames(self, segmentationNode: object) -> list[str]:
-        """Return the names of the blood pool and the LVM segment, found by terminology.
+    The surface node stands for the measurement: all else belongs to it by node references.
+    """
 
-        :raises LabelError: one of them is missing or there are two.
-        """
-        from LVMTransferLib import MRMLAdapter
+    # -- show ----------------------------------------------------------------------------------------------------------
 
-        segmentation = segmentationNode.GetSegmentation()
-        segmentIds = [MRMLAdapter.segmentIdOf(segmentationNode, label) for label in SEGMENT_LABELS]
-        return [segmentation.GetSegment(segmentId).GetName() for segmentId in segmentIds]
-
-    def measure(
+    def show(
         self,
-        segmentationNode: object,
+        measurement: object,
+        name: str,
         *,
-        referenceVolume: object = None,
-        basePlane: object = None,
-        progress: Progress = silent,
+        segmentationNode: object = None,
+        surface: object = None,
+        streamlines: object = None,
+        statistics: object = None,
+        segmentModel: int = 17,
     ) -> object:
-        """Measure the wall of a segmentation.
+        """Put a measurement into nodes, given or new; return the surface node, to which all others belong.
 
-        :param referenceVolume: volume whose voxels are used; None = the volume that the segmentation was drawn on.
-        :param basePlane: plane markup that cuts the ventricle at its base; None = found from the mask.
-        :return: the `ThicknessResult`, in world RAS mm.
-        :raises LVMError: no such segments, no wall, or a plane that misses the heart.
+        :param segmentationNode: whose browser the surfaces of several phases follow.
+        :param segmentModel: AHA segments in the table, 16 or 17.
         """
-        from LVMLib.thickness import measure_thickness
-        from LVMTransferLib import MRMLAdapter
+        from . import MRMLAdapter as Adapter
 
-        progress(0.0, "reading the segmentation")
-        volumeNode = referenceVolume or self._drawnOn(segmentationNode)
-        labels = MRMLAdapter.labelsFromSegmentation(segmentationNode, volumeNode)
-        grid = MRMLAdapter.gridFromVolume(volumeNode)
-        plane = None if basePlane is None else self._plane(basePlane, labels, grid)
-        return measure_thickness(labels, grid.affine, base_plane=plane, progress=part(progress, 0.1, 0.95))
+        result = measurement.result
+        surface = surface or self._newModel(name)
+        Adapter.endPhases(surface)
+        Adapter.updateThicknessModel(surface, result, arrays=measurement.arrays(measurement.ed))
+        surface.SetAttribute(Adapter.ORIENTATION, measurement.orientation)
+        surface.SetAttribute(Adapter.NOTES, "\n".join(measurement.notes))
+        lines = Adapter.belonging(surface, Adapter.LINES)
+        lines = lines or Adapter.attach(surface, Adapter.LINES, self._newModel(f"{name} lines"))
+        Adapter.endPhases(lines)
+        lines.SetAndObservePolyData(Adapter.linesPolyData(result))
+        self._attachOutputs(surface, name, streamlines, statistics)
+        if len(measurement.results) > 1:
+            self._followPhases(measurement, surface, lines, self._browserOf(segmentationNode))
+        self.drawStreamlines(surface)
+        self.summarize(surface, segmentModel)
+        return surface
 
-    def showSurface(self, result: object, node: object, name: str) -> object:
-        """Put the epicardium with its thickness into ``node``, or into a new model."""
-        from LVMThicknessLib import MRMLAdapter
+    def outputs(self, surface: object) -> tuple[object, object]:
+        """Return the node of the tubes and the table of statistics of a surface."""
+        from . import MRMLAdapter as Adapter
 
-        if node is None or node.GetDisplayNode() is None:
-            return self._replaced(node, MRMLAdapter.thicknessModel(result, name))
-        MRMLAdapter.updateThicknessModel(node, result)
-        return node
+        return Adapter.belonging(surface, Adapter.TUBES), Adapter.belonging(surface, Adapter.STATISTICS)
 
-    def showStreamlines(self, result: object, node: object, name: str, **display: object) -> object:
-        """Put the streamlines into ``node``, or into a new model.
+    def drawStreamlines(self, surface: object, **display: object) -> None:
+        """Draw the tubes again from the lines of the phase shown.
 
-        :param display: radius (mm), density (0 to 1), colorBy; see ``MRMLAdapter.streamlineTubes``.
+        :param display: radius (mm), density (0 to 1), colorBy, scalarRange; see ``MRMLAdapter.drawTubes``.
         """
-        from LVMThicknessLib import MRMLAdapter
+        from . import MRMLAdapter as Adapter
 
-        if node is None or node.GetDisplayNode() is None:
-            return self._replaced(node, MRMLAdapter.streamlineTubes(result, name, **display))
-        MRMLAdapter.updateStreamlineTubes(node, result, **display)
-        return node
+        lines, tubes = (Adapter.belonging(surface, role) for role in (Adapter.LINES, Adapter.TUBES))
+        if lines is not None and tubes is not None:
+            Adapter.drawTubes(tubes, lines.GetPolyData(), **display)
 
-    def showStatistics(self, result: object, node: object, name: str) -> object:
-        """Put the statistics into ``node``, or into a new table."""
-        from LVMThicknessLib import MRMLAdapter
+    def summarize(self, surface: object, segmentModel: int = 17) -> None:
+        """Fill statistics, segment table and histogram from the surface of the phase shown."""
+        from . import MRMLAdapter as Adapter
 
-        if node is None:
-            return MRMLAdapter.statisticsTable(result, name)
-        MRMLAdapter.updateStatisticsTable(node, result)
-        return node
+        thickness = Adapter.surfaceArray(surface, Adapter.THICKNESS)
+        thickness = np.empty(0) if thickness is None else thickness
+        for role, fill in (
+            (Adapter.STATISTICS, lambda node: Adapter.updateStatisticsTable(node, thickness)),
+            (Adapter.SEGMENT_TABLE, lambda node: Adapter.updateSegmentTable(node, surface, segmentModel)),
+            (Adapter.HISTOGRAM_TABLE, lambda node: Adapter.updateHistogram(node, thickness)),
+        ):
+            node = Adapter.belonging(surface, role)
+            if node is not None:
+                fill(node)
 
-    def thicknessRange(self, result: object) -> tuple[float, float]:
-        """Return the colour range that suits a result, mm."""
-        from LVMThicknessLib import MRMLAdapter
+    def thicknessRange(self, measurement: object) -> tuple[float, float]:
+        """Return the colour range that suits all phases of a measurement, mm."""
+        from . import MRMLAdapter as Adapter
 
-        return MRMLAdapter.thicknessRange(result.thickness_mm)
+        return Adapter.thicknessRange(np.concatenate([result.thickness_mm for result in measurement.results.values()]))
+
+    # -- look closer ---------------------------------------------------------------------------------------------------
+
+    def probes(self, surface: object) -> object:
+        """Return the point list of the surface, made at the first call; its points show the thickness."""
+        from . import MRMLAdapter as Adapter
+
+        found = Adapter.belonging(surface, Adapter.PROBES)
+        return found or Adapter.attach(surface, Adapter.PROBES, Adapter.probeMarkups(f"{surface.GetName()} probes"))
+
+    def updateProbes(self, surface: object, radius: float = 0.5) -> list[object]:
+        """Label every placed point with the thickness there and highlight its streamline; return the wall points.
+
+        :param radius: of the highlighted streamlines, mm.
+        """
+        from . import MRMLAdapter as Adapter
+
+        markups, lines = (Adapter.belonging(surface, role) for role in (Adapter.PROBES, Adapter.LINES))
+        found = {}
+        for number in Adapter.definedPoints(markups):
+            world, local = np.zeros(3), np.zeros(3)
+            markups.GetNthControlPointPositionWorld(number, world)
+            surface.TransformPointFromWorld(world, local)
+            found[number] = Adapter.wallPointAt(local, surface, lines)
+        if markups is not None:
+            Adapter.labelProbes(markups, {number: self._label(point) for number, point in found.items()})
+        vertices = [point.vertex for point in found.values() if np.isfinite(point.thicknessMm)]
+        shown = Adapter.belonging(surface, Adapter.PROBE_LINES)
+        if vertices and shown is None:
+            shown = Adapter.attach(surface, Adapter.PROBE_LINES, self._newModel(f"{surface.GetName()} probe lines"))
+        if shown is not None:
+            Adapter.drawProbeLines(shown, lines, vertices, radius)
+        return list(found.values())
+
+    def startProbing(self, surface: object) -> object:
+        """Let the next click in a view place a point on the wall; return the point list."""
+        from . import MRMLAdapter as Adapter
+
+        markups = self.probes(surface)
+        Adapter.startPlacing(markups)
+        return markups
+
+    def histogram(self, surface: object) -> object:
+        """Return the chart of the surface's histogram, made at the first call."""
+        from . import MRMLAdapter as Adapter
+
+        found = Adapter.belonging(surface, Adapter.HISTOGRAM)
+        return found or Adapter.attach(
+            surface,
+            Adapter.HISTOGRAM,
+            Adapter.histogramChart(
+                Adapter.belonging(surface, Adapter.HISTOGRAM_TABLE), f"{surface.GetName()} histogram"
+            ),
+        )
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _attachOutputs(self, surface: object, name: str, streamlines: object, statistics: object) -> None:
+        from . import MRMLAdapter as Adapter
+
+        wanted = {
+            Adapter.TUBES: (streamlines, "vtkMRMLModelNode", f"{name} streamlines"),
+            Adapter.STATISTICS: (statistics, "vtkMRMLTableNode", f"{name} statistics"),
+            Adapter.SEGMENT_TABLE: (None, "vtkMRMLTableNode", f"{name} AHA segments"),
+            Adapter.HISTOGRAM_TABLE: (None, "vtkMRMLTableNode", f"{name} histogram table"),
+        }
+        for role, (given, className, nodeName) in wanted.items():
+            node = given or Adapter.belonging(surface, role)
+            Adapter.attach(surface, role, node or slicer.mrmlScene.AddNewNodeByClass(className, nodeName))
 
     @staticmethod
-    def _replaced(node: object, made: object) -> object:
-        """Keep the radiologist's own empty node: give it the mesh and the display of the new one."""
-        if node is None:
-            return made
-        node.SetAndObserveMesh(made.GetMesh())
-        node.SetAndObserveDisplayNodeID(made.GetDisplayNodeID())
-        made.SetAndObserveDisplayNodeID(None)
-        made.GetScene().RemoveNode(made)
-        return node
+    def _followPhases(measurement: object, surface: object, lines: object, browserNode: object) -> None:
+        from . import MRMLAdapter as Adapter
+
+        surfaces, flows = {}, {}
+        for phase, result in measurement.results.items():
+            surfaces[phase] = Adapter.surfacePolyData(result, measurement.arrays(phase))
+            flows[phase] = Adapter.linesPolyData(result)
+        for node, meshes in ((surface, surfaces), (lines, flows)):
+            Adapter.phasesToScene(node, meshes, browserNode, ed=measurement.ed, es=measurement.es)
+        Adapter.showPhase(browserNode, measurement.ed)
 
     @staticmethod
-    def _drawnOn(segmentationNode: object) -> object:
-        volumeNode = segmentationNode.GetNodeReference(segmentationNode.GetReferenceImageGeometryReferenceRole())
-        if volumeNode is None:
-            raise LabelError(
-                f"segmentation '{segmentationNode.GetName()}'",
-                expected="the CT that it was drawn on",
-                found="none",
-                remedy="Choose the CT volume under Inputs.",
-            )
-        return volumeNode
+    def _newModel(name: str) -> object:
+        return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", name)
 
     @staticmethod
-    def _plane(planeNode: object, labels: np.ndarray, grid: object) -> tuple:
-        """Return the plane's point and its normal, turned away from the apex, RAS mm."""
-        origin, normal = np.array(planeNode.GetOriginWorld()), np.array(planeNode.GetNormalWorld())
-        center = grid.to_ras(np.argwhere(labels > 0).mean(axis=0)[::-1])
-        return origin, normal if normal @ (center - origin) < 0 else -normal
+    def _label(point: object) -> str:
+        if point.vertex < 0:
+            return "no wall"
+        return f"{point.thicknessMm:.1f} mm" if np.isfinite(point.thicknessMm) else "no value"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import slicer
+import vtk
 
 COLOR_NODE_NAME = "LV wall thickness colors"
 NAN_COLOR = (0.6, 0.6, 0.6)
@@ -12,10 +15,8 @@ _STOPS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5e
 
 
 def thicknessColors() -> slicer.vtkMRMLColorTableNode:
-    """Return the colour table of the scene, made at the first call.
-
-    A scene file does not keep the colour of vertices without a value, so a call after opening one sets it again.
-    """
+    """Return the colour table of the scene, made at the first call; see :func:`keepNoValueGrey`."""
+    keepNoValueGrey()
     node = slicer.mrmlScene.GetFirstNode(COLOR_NODE_NAME, "vtkMRMLColorTableNode")
     if node is None:
         node = slicer.vtkMRMLColorTableNode()
@@ -29,6 +30,37 @@ def thicknessColors() -> slicer.vtkMRMLColorTableNode:
     return node
 
 
+def keepNoValueGrey() -> None:
+    """Make vertices without a value grey again whenever a scene file was opened: the file does not keep that colour."""
+    _watch(slicer.mrmlScene.GetAddressAsString("vtkMRMLScene"))
+
+
+def greyNoValue() -> None:
+    """Make vertices without a value grey in every colour table of this module."""
+    for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
+        if node.GetName().startswith(COLOR_NODE_NAME) and node.GetLookupTable():
+            node.GetLookupTable().SetNanColor(*NAN_COLOR, 1.0)
+            node.Modified()
+
+
+def colorBy(node: slicer.vtkMRMLModelNode, array: str, scalarRange: tuple[float, float]) -> None:
+    """Colour a model by a point array, with the same light for every model of this module."""
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    with slicer.util.NodeModify(display):
+        display.SetAndObserveColorNodeID(thicknessColors().GetID())
+        display.SetActiveScalar(array, vtk.vtkAssignAttribute.POINT_DATA)
+        display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseManualScalarRange)
+        display.SetScalarRange(*scalarRange)
+        display.SetScalarVisibility(True)
+        display.SetInterpolation(slicer.vtkMRMLDisplayNode.PhongInterpolation)
+        display.SetBackfaceCulling(False)
+        # More ambient light than Slicer's default: a colour has to be read off the legend in the shade, too.
+        display.SetAmbient(0.35)
+        display.SetDiffuse(0.75)
+        display.SetSpecular(0.0)
+
+
 def addLegend(displayNode: slicer.vtkMRMLDisplayNode, title: str) -> slicer.vtkMRMLColorLegendDisplayNode:
     """Show the colour legend of a model with a title; return its node."""
     logic = slicer.vtkSlicerColorLogic
@@ -40,6 +72,12 @@ def addLegend(displayNode: slicer.vtkMRMLDisplayNode, title: str) -> slicer.vtkM
     legend.SetMaxNumberOfColors(256)
     legend.SetVisibility(True)
     return legend
+
+
+@cache
+def _watch(address: str) -> int:
+    """Observe the scene, once."""
+    return slicer.mrmlScene.AddObserver(slicer.mrmlScene.EndImportEvent, lambda caller, event: greyNoValue())
 
 
 def _labels(low: float, high: float) -> tuple[int, str]:

@@ -32,8 +32,8 @@ def reloaded(scene, tmp_path):
     MRMLAdapter.segmentationFromLabels(truth["labels"][0], grid, "ED", volume)
     MRMLAdapter.contourToScene(truth["contour"], "endocardium")
     ThicknessAdapter.thicknessModel(truth["result"], "thickness")
-    ThicknessAdapter.streamlineTubes(truth["result"], "lines", colorBy="depth")
-    ThicknessAdapter.statisticsTable(truth["result"], "statistics")
+    ThicknessAdapter.streamlineTubes(truth["result"], "lines", colorBy="potential")
+    ThicknessAdapter.statisticsTable(truth["result"].thickness_mm, "statistics")
     MRMLAdapter.selectPhase(browser, 2)
     path = tmp_path / "scene.mrb"
     assert scene.WriteToMRB(str(path))
@@ -96,11 +96,11 @@ def test_thickness_colours_range_legend_and_table_are_there(reloaded):
     np.testing.assert_allclose(
         display.GetColorNode().GetLookupTable().GetTableValue(255)[:3], (0.99, 0.9, 0.15), atol=0.02
     )
-    assert thicknessColors() == display.GetColorNode()
     np.testing.assert_allclose(display.GetColorNode().GetLookupTable().GetNanColor()[:3], NAN_COLOR)
+    assert thicknessColors() == display.GetColorNode()
     legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(display)
     assert legend.GetTitleText() == "LV wall thickness (mm)"
-    assert node("lines").GetDisplayNode().GetActiveScalarName() == "depth"
+    assert node("lines").GetDisplayNode().GetActiveScalarName() == "potential"
     assert node("statistics").GetTable().GetValueByName(0, "Value").ToDouble() > 4.0
 
 

@@ -82,7 +82,7 @@ def test_a_result_without_a_surface_is_refused():
 
 def test_all_streamlines_run_from_the_epicardium_through_the_wall():
     result = spherical_result(invalid=3)
-    lines = MRMLAdapter.streamlinePolyData(result)
+    lines = MRMLAdapter.shownLines(MRMLAdapter.linesPolyData(result))
     assert lines.GetNumberOfLines() == len(result.points) - 3
     ids = vtk.vtkIdList()
     lines.GetLines().GetCellAtId(10, ids)
@@ -93,7 +93,8 @@ def test_all_streamlines_run_from_the_epicardium_through_the_wall():
     last = ids.GetId(ids.GetNumberOfIds() - 1)
     assert arc.GetValue(ids.GetId(0)) == 0.0
     assert arc.GetValue(last) == pytest.approx(result.thickness_mm[vertex], abs=1e-4)
-    assert lines.GetPointData().GetArray("depth").GetValue(last) == pytest.approx(1.0)
+    potential = lines.GetPointData().GetArray("potential")
+    assert (potential.GetValue(ids.GetId(0)), potential.GetValue(last)) == (1.0, 0.0)
     assert lines.GetPointData().GetArray("thickness_mm").GetValue(last) == pytest.approx(result.thickness_mm[vertex])
 
 
@@ -119,15 +120,16 @@ def test_tubes_have_the_radius_that_was_asked_for():
 
 def test_more_density_shows_the_same_lines_and_more():
     result = spherical_result()
+    lines = MRMLAdapter.linesPolyData(result)
     shown = [
         set(vtk.util.numpy_support.vtk_to_numpy(mesh.GetCellData().GetArray("vertex")))
-        for mesh in (MRMLAdapter.streamlinePolyData(result, density=d) for d in (0.1, 0.5, 1.0))
+        for mesh in (MRMLAdapter.shownLines(lines, density=d) for d in (0.1, 0.5, 1.0))
     ]
     assert shown[0] < shown[1] < shown[2]
     assert len(shown[1]) == pytest.approx(len(shown[2]) / 2, abs=1)
 
 
-@pytest.mark.parametrize("colorBy", ["thickness", "arclength", "depth"])
+@pytest.mark.parametrize("colorBy", ["thickness", "arclength", "potential"])
 def test_tubes_are_coloured_by_what_was_asked_for(colorBy):
     node = MRMLAdapter.streamlineTubes(spherical_result(), "lines", colorBy=colorBy, legend=True)
     name, title = MRMLAdapter.COLOR_BY[colorBy]
@@ -140,7 +142,7 @@ def test_tubes_are_coloured_by_what_was_asked_for(colorBy):
 
 
 def test_an_unknown_colouring_or_no_lines_are_refused():
-    with pytest.raises(ThicknessError, match="thickness or arclength or depth"):
+    with pytest.raises(ThicknessError, match="thickness or arclength or potential"):
         MRMLAdapter.streamlineTubes(spherical_result(), "lines", colorBy="mood")
     none = replace(spherical_result(), thickness_mm=np.full(len(spherical_result().points), np.nan))
     with pytest.raises(ThicknessError, match="line"):
@@ -149,7 +151,7 @@ def test_an_unknown_colouring_or_no_lines_are_refused():
 
 def test_the_table_counts_invalid_vertices_and_leaves_them_out():
     result = spherical_result(invalid=5)
-    table = MRMLAdapter.statisticsTable(result, "statistics").GetTable()
+    table = MRMLAdapter.statisticsTable(result.thickness_mm, "statistics").GetTable()
     rows = {table.GetValue(n, 0).ToString(): table.GetValue(n, 1).ToDouble() for n in range(table.GetNumberOfRows())}
     valid = result.thickness_mm[5:]
     assert rows["Median"] == pytest.approx(np.median(valid))

@@ -1,0 +1,80 @@
+"""How surface and streamlines look."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+from LVMThicknessLib import MRMLAdapter as Adapter
+from LVMThicknessLib.SurfacePanel import SurfacePanel
+
+
+class DisplayPanel(SurfacePanel):
+    """Colours and opacity of the surface; radius, density and colours of the tubes."""
+
+    def connectWidgets(self) -> None:
+        self._drawn = None
+
+    def clear(self) -> None:
+        self._drawn = None
+
+    def refresh(self) -> None:
+        super().refresh()
+        parameters = self.parameters
+        thickening = Adapter.surfaceArray(parameters.surface, Adapter.THICKENING) is not None
+        self.ui.surfaceShowsComboBox.enabled = thickening
+        self.ui.surfaceShowsComboBox.toolTip = (
+            _("What the color of the surface means")
+            if thickening
+            else _("Thickening needs ED and ES: measure all labelled phases of a 4D segmentation")
+        )
+        shows = self._quantity(parameters)
+        for widget in (self.ui.rangeMinimumSpinBoxLabel, self.ui.rangeMinimumSpinBox, self.ui.rangeMaximumSpinBox):
+            widget.enabled = shows == "thickness" or parameters.colorBy.value == "thickness"
+        for widget in (
+            self.ui.thickeningMinimumSpinBoxLabel,
+            self.ui.thickeningMinimumSpinBox,
+            self.ui.thickeningMaximumSpinBox,
+        ):
+            widget.visible = thickening
+
+    def update(self, surface: object) -> None:
+        parameters = self.shown
+        quantity = self._quantity(parameters)
+        low, high = self._range(parameters, quantity)
+        if low < high:
+            Adapter.showQuantity(surface, quantity, (low, high))
+        display = surface.GetDisplayNode()
+        display.SetOpacity(parameters.surfaceOpacity / 100)
+        display.SetVisibility(parameters.showSurface)
+        self._drawStreamlines(parameters, surface)
+
+    def _drawStreamlines(self, parameters: object, surface: object) -> None:
+        lines, tubes = (Adapter.belonging(surface, role) for role in (Adapter.LINES, Adapter.TUBES))
+        if lines is None or tubes is None:
+            return
+        low, high = self._range(parameters, "thickness")
+        wanted = {
+            "radius": parameters.tubeRadius,
+            "density": parameters.density / 100,
+            "colorBy": parameters.colorBy.value,
+            "scalarRange": (low, high) if parameters.colorBy.value == "thickness" and low < high else None,
+        }
+        mesh = lines.GetPolyData()
+        state = (tubes.GetID(), mesh and mesh.GetMTime(), tuple(wanted.values()))
+        if parameters.showStreamlines and state != self._drawn:
+            self._drawn = state
+            # Tubes in the surface's own colours need no legend of their own.
+            self.logic.drawStreamlines(surface, legend=parameters.colorBy.value != "thickness", **wanted)
+        if tubes.GetDisplayNode() is not None:
+            tubes.GetDisplayNode().SetVisibility(parameters.showStreamlines)
+
+    @staticmethod
+    def _quantity(parameters: object) -> str:
+        thickening = Adapter.surfaceArray(parameters.surface, Adapter.THICKENING) is not None
+        return parameters.surfaceShows.value if thickening else "thickness"
+
+    @staticmethod
+    def _range(parameters: object, quantity: str) -> tuple[float, float]:
+        if quantity == "thickness":
+            return parameters.rangeMinimum, parameters.rangeMaximum
+        return parameters.thickeningMinimum, parameters.thickeningMaximum

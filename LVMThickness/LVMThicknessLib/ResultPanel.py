@@ -1,0 +1,67 @@
+"""Bull's-eye, segments, statistics and histogram of the phase that is shown."""
+
+from __future__ import annotations
+
+import slicer
+from LVMTransferLib.Panel import setReady
+from slicer.i18n import tr as _
+
+from LVMThicknessLib import MRMLAdapter as Adapter
+from LVMThicknessLib.BullseyeView import BullseyeView
+from LVMThicknessLib.SurfacePanel import SurfacePanel
+
+
+class ResultPanel(SurfacePanel):
+    """Fills the tables from the surface and shows them."""
+
+    def connectWidgets(self) -> None:
+        self.bullseye = BullseyeView(self.ui.bullseyeLabel)
+        self.ui.histogramButton.connect("clicked()", self.onHistogram)
+        self.clear()
+
+    def update(self, surface: object) -> None:
+        parameters = self.shown
+        model = parameters.segmentModel.count()
+        self.logic.summarize(surface, model)
+        segments = Adapter.belonging(surface, Adapter.SEGMENT_TABLE)
+        self.ui.statisticsTableView.setMRMLTableNode(Adapter.belonging(surface, Adapter.STATISTICS))
+        self.ui.segmentTableView.setMRMLTableNode(segments)
+        for view in (self.ui.statisticsTableView, self.ui.segmentTableView):
+            view.resizeColumnsToContents()
+        self._showBullseye(parameters, surface, segments, model)
+        self.ui.orientationLabel.text = self._orientation(surface)
+        setReady(self.ui.histogramButton, [], _("Show the histogram of the thickness in a plot view"))
+
+    def clear(self) -> None:
+        self.ui.statisticsTableView.setMRMLTableNode(None)
+        self.ui.segmentTableView.setMRMLTableNode(None)
+        self.ui.orientationLabel.text = _("Nothing measured yet")
+        self.bullseye.clear()
+        setReady(self.ui.histogramButton, [_("a measurement")], "")
+
+    def onHistogram(self) -> None:
+        """Show the histogram in a layout with a plot view."""
+        slicer.modules.plots.logic().ShowChartInLayout(self.logic.histogram(self.shown.surface))
+
+    def _showBullseye(self, parameters: object, surface: object, segments: object, model: int) -> None:
+        thickening = Adapter.segmentValues(segments, Adapter.THICKENING_COLUMN)
+        if parameters.surfaceShows.value == "thickening" and len(thickening):
+            limits = (parameters.thickeningMinimum, parameters.thickeningMaximum)
+            self.bullseye.show(thickening, limits, _("Median wall thickening per segment (%)"), model, decimals=0)
+            return
+        values = Adapter.segmentValues(segments, "Median mm")
+        limits = (parameters.rangeMinimum, parameters.rangeMaximum)
+        self.bullseye.show(values, limits, _("Median wall thickness per segment (mm)"), model)
+
+    @staticmethod
+    def _orientation(surface: object) -> str:
+        said = {
+            "two insertions": _("Septum between the two RV insertions given."),
+            "one insertion": _("Septum from the anterior RV insertion given."),
+            "estimated": _("Septum ESTIMATED from how hearts lie in the chest: segments may be turned by some 10 to 30"
+                           " degrees. Give the RV insertion under Inputs for exact segments."),
+        }  # fmt: skip
+        orientation = surface.GetAttribute(Adapter.ORIENTATION) or ""
+        text = said.get(orientation, _("No segments: the long axis of the ventricle was not found."))
+        notes = surface.GetAttribute(Adapter.NOTES) or ""
+        return f"{text}\n{notes}" if notes else text

@@ -1,0 +1,128 @@
+"""Statistics, AHA segments and histogram of a thickness surface, as tables and a chart of the scene.
+
+All of them are read from the surface's own arrays, so that they can be made again in a scene that was opened from a
+file, and for the phase that is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import slicer
+import vtk
+
+from .SceneSurfaces import SEGMENT, THICKENING, THICKNESS, surfaceArray
+
+BIN_MM = 0.5
+HISTOGRAM_COLUMNS = ("Thickness (mm)", "Share of the surface points (%)")
+SEGMENT_COLUMNS = ("Segment", "Name", "Median mm", "Mean mm", "P95 mm", "Maximum mm", "Points", "No value")
+THICKENING_COLUMN = "Thickening %"
+
+
+def statisticsTable(thicknessMm: np.ndarray, name: str) -> slicer.vtkMRMLTableNode:
+    """Add a table of the thickness over the surface: median, mean, P5, P95, minimum, maximum, and how many vertices."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
+    updateStatisticsTable(node, thicknessMm)
+    return node
+
+
+def updateStatisticsTable(node: slicer.vtkMRMLTableNode, thicknessMm: np.ndarray) -> None:
+    """Fill a table made by :func:`statisticsTable` again."""
+    _fill(node, ("Statistic", "Value", "Unit"), thicknessStatistics(thicknessMm))
+
+
+def thicknessStatistics(thicknessMm: np.ndarray) -> list[tuple[str, float, str]]:
+    """Return (statistic, value, unit) rows; NaN vertices are counted as invalid and left out of the rest."""
+    thickness = np.asarray(thicknessMm, float)
+    valid = thickness[np.isfinite(thickness)]
+    measures = {
+        "Median": np.median,
+        "Mean": np.mean,
+        "P5": lambda values: np.percentile(values, 5),
+        "P95": lambda values: np.percentile(values, 95),
+        "Minimum": np.min,
+        "Maximum": np.max,
+    }
+    rows = [(name, float(measure(valid)) if len(valid) else float("nan"), "mm") for name, measure in measures.items()]
+    return [
+        *rows,
+        ("Vertices", float(len(thickness)), ""),
+        ("Invalid vertices", float(len(thickness) - len(valid)), ""),
+    ]
+
+
+def updateSegmentTable(node: slicer.vtkMRMLTableNode, surface: slicer.vtkMRMLModelNode, model: int) -> None:
+    """Fill a table with a row for each AHA segment and one for all, from the arrays of a surface.
+
+    The column `THICKENING_COLUMN` is there when the surface has thickening. Without segments the table is empty.
+
+    :param model: 16 or 17.
+    """
+    from LVMLib.thickness.segments import segment_table
+
+    segments, thickness = surfaceArray(surface, SEGMENT), surfaceArray(surface, THICKNESS)
+    if segments is None or thickness is None:
+        node.SetAndObserveTable(vtk.vtkTable())
+        return
+    segments = np.where(segments <= model, segments, 0)
+    columns, rows = list(SEGMENT_COLUMNS), []
+    for row in segment_table(thickness, segments, model=model):
+        number = str(row.segment) if row.segment else ""
+        rows.append(
+            [number, row.name, row.median_mm, row.mean_mm, row.p95_mm, row.max_mm, float(row.count), float(row.invalid)]
+        )
+    thickening = surfaceArray(surface, THICKENING)
+    if thickening is not None:
+        columns.insert(3, THICKENING_COLUMN)
+        for row, of in zip(rows, segment_table(thickening, segments, model=model)):
+            row.insert(3, of.median_mm)
+    _fill(node, columns, rows)
+
+
+def segmentValues(node: slicer.vtkMRMLTableNode, column: str) -> np.ndarray:
+    """Return a column of a segment table without its last row; empty when there is no such column."""
+    table = node.GetTable() if node is not None else None
+    values = table.GetColumnByName(column) if table is not None else None
+    if values is None:
+        return np.empty(0)
+    return np.array([values.GetVariantValue(row).ToDouble() for row in range(table.GetNumberOfRows() - 1)])
+
+
+def updateHistogram(table: slicer.vtkMRMLTableNode, thicknessMm: np.ndarray) -> None:
+    """Fill the table of a histogram: bins of `BIN_MM`, share of the vertices that have a value."""
+    known = np.asarray(thicknessMm, float)
+    known = known[np.isfinite(known)]
+    last = max(int(np.ceil(known.max() / BIN_MM)), 1) if len(known) else 1
+    counts, edges = np.histogram(known, bins=np.arange(last + 1) * BIN_MM)
+    share = 100.0 * counts / max(len(known), 1)
+    _fill(table, HISTOGRAM_COLUMNS, list(zip((edges[:-1] + BIN_MM / 2).tolist(), share.tolist())))
+
+
+def histogramChart(table: slicer.vtkMRMLTableNode, name: str) -> slicer.vtkMRMLPlotChartNode:
+    """Add the chart of a histogram table."""
+    series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", f"{name} series")
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetXColumnName(HISTOGRAM_COLUMNS[0])
+    series.SetYColumnName(HISTOGRAM_COLUMNS[1])
+    series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatterBar)
+    series.SetColor(0.13, 0.57, 0.55)
+    chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", name)
+    chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    chart.SetTitle(name)
+    chart.SetXAxisTitle(HISTOGRAM_COLUMNS[0])
+    chart.SetYAxisTitle(HISTOGRAM_COLUMNS[1])
+    chart.SetLegendVisibility(False)
+    return chart
+
+
+def _fill(node: slicer.vtkMRMLTableNode, titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = vtk.vtkTable()
+    for title, values in zip(titles, zip(*rows)):
+        column = vtk.vtkStringArray() if isinstance(values[0], str) else vtk.vtkDoubleArray()
+        column.SetName(title)
+        for value in values:
+            column.InsertNextValue(value)
+        table.AddColumn(column)
+    node.SetAndObserveTable(table)
+    node.SetUseColumnTitleAsColumnHeader(True)
