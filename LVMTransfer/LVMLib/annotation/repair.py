@@ -179,7 +179,7 @@ def _distance(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     image.SetSpacing([float(value) for value in spacing])
     signed = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
-    return sitk.GetArrayViewFromImage(signed)
+    return sitk.GetArrayFromImage(signed)
 
 
 def _find_defects(labels: np.ndarray, spacing: np.ndarray, radius: float) -> tuple[np.ndarray, int, int]:
