@@ -202,7 +202,7 @@ def _rows(neighbours, fractions, spacing, others, b):
     return links, coefficients
 
 
-def solve(stencil: Stencil, *, method: str = "bicgstab", tolerance: float = 1e-6, start=None) -> Solution:
+def solve(stencil: Stencil, *, method: str = "bicgstab", tolerance: float = 1e-5, start=None) -> Solution:
     """Solve Laplace's equation on the wall nodes.
 
     Parameters

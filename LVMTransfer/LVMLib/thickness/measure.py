@@ -11,6 +11,7 @@ from ..grid import LVM, Grid
 from ..progress import Progress, silent
 from . import laplace, streamlines, surfaces
 from .base import plane_base
+from .cascade import first_guess
 from .derived import Measured
 from .flags import epicardium, flag
 from .flow import Flow
@@ -184,7 +185,7 @@ def _measure(field: Field, prepared: Prepared, shape, *, method, threads, progre
     if len(stencil.nodes) == 0:
         _refuse("no wall below the base")
     clock.stop("stencil")
-    solution = laplace.solve(stencil, method=method, start=_first_guess(field, stencil))
+    solution = laplace.solve(stencil, method=method, start=first_guess(field, stencil))
     clock.stop("solve")
     progress(0.5, "Following the flow")
     gradient = streamlines.gradient_volume(stencil, solution.potential, field.top)
@@ -216,12 +217,6 @@ def _measure(field: Field, prepared: Prepared, shape, *, method, threads, progre
     return ThicknessResult(
         seeds @ rotation.T + translation, thickness, triangles, lines, invalid, reasons, info, measured
     )
-
-
-def _first_guess(field, stencil):
-    k, j, i = stencil.nodes.T
-    inner, outer = field.endo[k, j, i].astype(float), -field.epi[k, j, i].astype(float)
-    return inner / (inner + outer)
 
 
 def _lines(points, offsets, invalid):
