@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import CohortError
 from ..files import storage_errors
+from ..processes import is_alive
 
 LOCK_NAME = ".lock"
 
@@ -77,6 +78,15 @@ def _in_use(path: Path, owner: dict) -> CohortError:
     )
 
 
+def lock_owner(folder: Path) -> dict | None:
+    """Return ``host`` and ``pid`` of who holds the lock of a folder; None if nobody of this computer is alive there."""
+    path = folder / LOCK_NAME
+    if not path.is_file():
+        return None
+    owner = _owner(path)
+    return None if _is_stale(owner) else owner
+
+
 def _owner(path: Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -89,12 +99,4 @@ def _is_stale(owner: dict) -> bool:
     """Whether the owner was a process of this computer that is gone."""
     if owner.get("host") != socket.gethostname() or not isinstance(owner.get("pid"), int):
         return False
-    if os.name == "nt":
-        return False  # on Windows os.kill(pid, 0) does not ask, it interrupts
-    try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+    return not is_alive(owner["pid"])

@@ -94,7 +94,10 @@ class FinetuneConfig:
     threads : int
         Crops at a time on a CPU, each on one core; 0 = one per core.
     precision : str
-        ``auto`` (bfloat16 where the device is faster with it), ``bf16`` or ``fp32``.
+        ``auto`` (bfloat16 or half precision where the device is faster with it), ``bf16``, ``fp16`` or ``fp32``.
+    recompute : bool
+        Gradient checkpointing from the start: less memory, a second forward pass. A run that finds too little memory
+        switches it on by itself before it makes the crops smaller.
     """
 
     epochs: int = 500
@@ -135,6 +138,7 @@ class FinetuneConfig:
     device: str | None = None
     threads: int = 0
     precision: str = "auto"
+    recompute: bool = False
     cache_dir: str | None = None
 
     def __post_init__(self) -> None:
@@ -143,7 +147,7 @@ class FinetuneConfig:
         _require_one_of("loss", self.loss, ("dice", "dice_ce"))
         _require_one_of("init", self.init, ("sane", "paper"))
         _require_one_of("normalisation", self.normalisation, ("source", "target"))
-        _require_one_of("precision", self.precision, ("auto", "bf16", "fp32"))
+        _require_one_of("precision", self.precision, ("auto", "bf16", "fp16", "fp32"))
         _require_one_of("trainable", self.trainable, ("all", "decoder", "norm_head"))
         _require_one_of("unlabelled", self.unlabelled, ("off", "carried", "teacher", "both"))
         if self.unlabelled in ("teacher", "both") and not self.ema:

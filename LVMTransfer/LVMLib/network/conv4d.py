@@ -52,12 +52,7 @@ class Conv4d(nn.Module):
         weight = weight.contiguous(memory_format=torch.channels_last_3d)
         if phases == 1:
             return F.conv3d(frames, weight, self.bias, stride=self.stride, padding=1)
-        if torch.is_autocast_enabled(frames.device.type):
-            dtype = torch.get_autocast_dtype(frames.device.type)
-            frames, weight, bias = frames.to(dtype), weight.to(dtype), self.bias.to(dtype)
-        else:
-            bias = self.bias
-        return _StackedConvolution.apply(frames, weight, bias, batch, self.stride, self.cyclic)
+        return _StackedConvolution.apply(frames, weight, self.bias, batch, self.stride, self.cyclic)
 
 
 class _StackedConvolution(torch.autograd.Function):
@@ -78,14 +73,16 @@ class _StackedConvolution(torch.autograd.Function):
         frames, weight = ctx.saved_tensors
         batch, stride, cyclic = ctx.options
         with torch.enable_grad():
+            # Under autocast the forward pass was in the precision that the gradient has.
             frames = frames.detach().requires_grad_(ctx.needs_input_grad[0])
-            stacked = _neighbours(frames, batch, stride=stride, cyclic=cyclic)
+            stacked = _neighbours(frames.to(gradient.dtype), batch, stride=stride, cyclic=cyclic)
         to_stack, to_weight, to_bias = torch.ops.aten.convolution_backward(
-            gradient, stacked.detach(), weight, [weight.shape[0]], [stride] * 3, [1] * 3, [1] * 3, False, [0] * 3, 1,
+            gradient, stacked.detach(), weight.to(gradient.dtype), [weight.shape[0]], [stride] * 3, [1] * 3, [1] * 3,
+            False, [0] * 3, 1,
             [ctx.needs_input_grad[0], True, True],
         )  # fmt: skip
         to_frames = torch.autograd.grad(stacked, frames, to_stack)[0] if ctx.needs_input_grad[0] else None
-        return to_frames, to_weight, to_bias, None, None, None
+        return to_frames, to_weight.to(weight.dtype), to_bias.to(weight.dtype), None, None, None
 
 
 def conv4d_loop(x: Tensor, weight: Tensor, bias: Tensor, *, stride: int = 1, cyclic: bool = True) -> Tensor:

@@ -89,14 +89,14 @@ def change_intensity(rng: np.random.Generator, hu: Tensor, labels: Tensor | None
     if labels is not None and rng.random() < p:
         hu = hu + _class_shift(rng, labels)
     if rng.random() < p:
-        hu = hu + 18.0 * rng.random() * _smooth_field(rng, 1, hu.shape[1:], cells=int(rng.integers(3, 8)))
+        hu = hu + 18.0 * rng.random() * _smooth_field(rng, 1, hu.shape[1:], cells=int(rng.integers(3, 8))).to(hu.device)
     if rng.random() < p * 0.7:
         hu = _coarser(rng, hu)
     if rng.random() < p * 1.6:
-        hu = hu + rng.uniform(0, augmentation.noise_hu) * _noise(rng, hu.shape)
+        hu = hu + rng.uniform(0, augmentation.noise_hu) * _noise(rng, hu.shape).to(hu.device)
     if rng.random() < p * 1.5:
         hu = hu * float(np.exp(rng.uniform(-1, 1) * augmentation.gain)) + rng.normal(0, augmentation.offset_hu)
-    hu = torch.where(outside, torch.full((), float(AIR_HU)), hu)
+    hu = torch.where(outside, hu.new_full((), float(AIR_HU)), hu)
     if rng.random() < p * 0.5:
         hu = _narrow_field_of_view(rng, hu)
     return hu.float()
@@ -111,10 +111,10 @@ def _contrast_timing(rng: np.random.Generator, hu: Tensor, strength: float) -> T
 
 def _class_shift(rng: np.random.Generator, labels: Tensor) -> Tensor:
     """Shift the HU of blood pool and wall against their surroundings, smoothly in space and at the edges."""
-    shift = torch.zeros(labels.shape)
+    shift = torch.zeros(labels.shape, device=labels.device)
     for label, uniform, uneven in ((1, 60.0, 30.0), (2, 25.0, 25.0)):
         field = rng.uniform(-1, 1) * uniform + rng.random() * uneven * _smooth_field(rng, 1, labels.shape[1:], cells=5)
-        shift += _blur((labels == label).float(), _CLASS_WEIGHT_SIGMA) * field
+        shift += _blur((labels == label).float(), _CLASS_WEIGHT_SIGMA) * field.to(labels.device)
     return shift
 
 
@@ -147,7 +147,7 @@ def _narrow_field_of_view(rng: np.random.Generator, hu: Tensor) -> Tensor:
         hu.narrow(axis, 0, int(before)).fill_(AIR_HU)
         hu.narrow(axis, n - int(after), int(after)).fill_(AIR_HU)
     if rng.random() < 0.3:
-        y, x = (torch.linspace(-1, 1, n) for n in hu.shape[2:])
+        y, x = (torch.linspace(-1, 1, n, device=hu.device) for n in hu.shape[2:])
         hu[..., y[:, None] ** 2 + x[None] ** 2 > rng.uniform(1.0, 1.4)] = AIR_HU
     return hu
 
@@ -166,7 +166,7 @@ def _blur(volumes: Tensor, sigma: float) -> Tensor:
     kernel = (kernel / kernel.sum()).tolist()
     for axis in (1, 2, 3):
         n = volumes.shape[axis]
-        index = torch.arange(-radius, n + radius).clamp(0, n - 1)
+        index = torch.arange(-radius, n + radius, device=volumes.device).clamp(0, n - 1)
         padded = volumes.index_select(axis, index)
         blurred = padded.narrow(axis, 0, n) * kernel[0]
         for step in range(1, len(kernel)):

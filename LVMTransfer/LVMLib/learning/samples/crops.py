@@ -63,21 +63,30 @@ class Sampler:
         Crop, windows, augmentation and seed.
     normalisation : Normalisation
         From HU to input.
+    batch : int, optional
+        Crops a step, of all processes together.
+    device : str
+        Where crops are interpolated and augmented.
     """
 
-    def __init__(self, cases: list[CachedPair], config: FinetuneConfig, normalisation: Normalisation) -> None:
+    def __init__(
+        self, cases: list[CachedPair], config: FinetuneConfig, normalisation: Normalisation, *,
+        batch: int | None = None, device: str = "cpu",
+    ) -> None:  # fmt: skip
         self.cases, self.config, self.normalisation = cases, config, normalisation
+        self.batch, self.device = batch or config.batch, device
 
     def draw(self, step: int, *, item: int = 0, shrink: float = 1.0) -> Sample:
         """Return the crop of an optimiser step; ``item`` counts the crops of the step, ``shrink`` scales its sides."""
         rng = np.random.default_rng([self.config.seed, step, item])
-        case = self._case(step * self.config.batch + item)
+        case = self._case(step * self.batch + item)
         index = int(rng.integers(len(case.labelled_phases)))
         count = self._phase_count(step)
         phases = self._window(rng, case, self._anchor(rng, case, index), count)
         size = self._size(rng, case, shrink * max(count ** (-1 / 3), SMALLEST_SIDE))
         centre = self._centre(rng, case, index, size)
         coordinates = deformed_coordinates(rng, centre, size, self.config.augmentation, float(case.grid.spacing[0]))
+        coordinates = coordinates.to(self.device)
         box = _box(coordinates, case.grid.shape)
         labelled = [(n, case.labelled_phases.index(t)) for n, t in enumerate(phases) if t in case.labelled_phases]
         mask, image = case.mask, case.image
@@ -184,22 +193,22 @@ def _box(coordinates: Tensor, shape: tuple[int, int, int]) -> tuple[slice, slice
 
 def _relative(coordinates: Tensor, box: tuple[slice, slice, slice]) -> Tensor:
     """Map voxel coordinates (z, y, x) of the volume to grid_sample's (x, y, z) in -1 … 1 over the box."""
-    start = torch.tensor([s.start for s in box], dtype=torch.float32)
-    size = torch.tensor([max(s.stop - s.start - 1, 1) for s in box], dtype=torch.float32)
+    start = coordinates.new_tensor([s.start for s in box])
+    size = coordinates.new_tensor([max(s.stop - s.start - 1, 1) for s in box])
     return ((coordinates - start) / size * 2 - 1).flip(-1)[None]
 
 
 def _warp_image(hu: np.ndarray, coordinates: Tensor, box) -> Tensor:
     """Interpolate frames ``(n, z, y, x)`` linearly; air outside the field of view."""
-    frames = torch.from_numpy(hu.astype(np.float32) - AIR_HU)[None]
+    frames = torch.from_numpy(hu).to(coordinates.device).float()[None] - AIR_HU
     return F.grid_sample(frames, _relative(coordinates, box), mode="bilinear", align_corners=True)[0] + AIR_HU
 
 
 def _warp_labels(labels: list[np.ndarray], coordinates: Tensor, box) -> Tensor:
     """Interpolate each label's indicator linearly and keep the largest; ``(L, Z, Y, X)`` uint8."""
     relative = _relative(coordinates, box)
-    result = torch.zeros((len(labels), *coordinates.shape[:3]), dtype=torch.uint8)
-    for n, frame in enumerate(torch.from_numpy(np.array(frame)) for frame in labels):
+    result = torch.zeros((len(labels), *coordinates.shape[:3]), dtype=torch.uint8, device=coordinates.device)
+    for n, frame in enumerate(torch.from_numpy(np.array(frame)).to(coordinates.device) for frame in labels):
         if not frame.any():
             continue
         if (frame == UNKNOWN).all():

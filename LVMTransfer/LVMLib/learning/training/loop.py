@@ -1,35 +1,31 @@
-"""The training loop: steps, epochs, validation, checkpoints, events."""
+"""The training loop: epochs, validation, checkpoints, events."""
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ...errors import TrainingError
+from ...errors import LVMCancelled, TrainingError
 from ...progress import Progress
 from ..config import FinetuneConfig
 from ..device import choose_device
 from ..models.segment import Model
 from ..samples.cache import CachedPair
-from ..samples.carry import UNKNOWN
-from ..samples.crops import Sample, Sampler
+from ..samples.crops import Sampler
 from ..samples.normalise import Normalisation
 from ..workers import Workers
 from .checkpoint import load_checkpoint, save_checkpoint
-from .loss import soft_dice, sparse_dice_loss
+from .ranks import Ranks, own_device
 from .runfolder import RunFolder
-from .transfer import Trainable
+from .step import Place, StepTaker
 from .validate import Validation, validate
 
 _SMALLEST_SHRINK = 0.45
-# The teacher is asked where it is as sure as this, and with full weight after this part of the run.
-_SURE, _TEACHER_WARMUP = 0.9, 0.2
 
 
 @dataclass
@@ -42,6 +38,7 @@ class RunProgress:
     best_epoch: int = 0
     without_gain: int = 0
     shrink: float = 1.0
+    recompute: bool = False
     seconds: float = 0.0
     source_dice: float | None = None
 
@@ -65,49 +62,48 @@ class TrainingLoop:
         Phases at once in validation; 0 = all.
     from_source : bool
         The start weights are a source's, not random ones.
+    ranks : Ranks
+        The processes that train together.
     """
 
     def __init__(
         self, network: nn.Module, cases: list[CachedPair], normalisation: Normalisation, config: FinetuneConfig,
-        run: RunFolder, *, context: int, from_source: bool,
+        run: RunFolder, *, context: int, from_source: bool, ranks: Ranks,
     ) -> None:  # fmt: skip
-        self.config, self.run_folder, self.context = config, run, context
-        self.device = choose_device(config.device, precision=config.precision)
-        self.workers = Workers(config.threads if self.device.name == "cpu" else None)
-        self.network = network.to(self.device.name).train()
-        self.averaged = copy.deepcopy(self.network).eval() if config.ema else self.network
-        self.sampler = Sampler(cases, config, normalisation)
+        self.config, self.run_folder, self.context, self.ranks = config, run, context, ranks
+        self.device = choose_device(own_device(config), precision=config.precision)
+        self.workers = Workers(None if self.device.is_gpu else config.threads)
+        self.network = network.to(self.device.name)
+        batch = config.batch * ranks.count
+        self.sampler = Sampler(cases, config, normalisation, batch=batch, device=self.device.name)
         self.progress = RunProgress()
-        kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-        self.trainable = Trainable(self.network, config, from_source=from_source)
-        self.optimiser = kind(self.trainable.groups, lr=1e-4, weight_decay=config.weight_decay)
+        self.steps = StepTaker(
+            self.network, self.sampler, config, device=self.device, workers=self.workers, ranks=ranks,
+            from_source=from_source,
+        )  # fmt: skip
+        if config.recompute:
+            self.progress.recompute = self.steps.save_memory()
 
     def model(self) -> Model:
         """Return the averaged weights as a predictor."""
-        network = self.averaged.eval()
+        network = self.steps.averaged.eval()
         return Model(network, self.sampler.normalisation, self.config.crop, self.context, self.device)
 
     def restore(self) -> None:
         """Go back to the last checkpoint."""
         state = load_checkpoint(self.run_folder.checkpoint)
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        if self.config.ema:
-            self.averaged.load_state_dict(state["averaged"])
+        self.steps.restore(state)
         self.progress = RunProgress(**state["progress"])
+        if self.progress.recompute:
+            self.steps.save_memory()
         torch.set_rng_state(state["random"])
-        self.run_folder.event("resumed", epoch=self.progress.epoch)
+        self._event("resumed", epoch=self.progress.epoch)
 
     def save(self) -> None:
         """Write a checkpoint."""
-        state = {
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "averaged": self.averaged.state_dict() if self.config.ema else None,
-            "progress": asdict(self.progress),
-            "random": torch.get_rng_state(),
-        }
-        save_checkpoint(self.run_folder.checkpoint, state)
+        if self.ranks.is_first:
+            state = {**self.steps.state(), "progress": asdict(self.progress), "random": torch.get_rng_state()}
+            save_checkpoint(self.run_folder.checkpoint, state)
 
     def run(self, validation: list[CachedPair], keep: Callable[[Validation], None], progress: Progress) -> str:
         """Train to the end; returns why it ended: ``epochs``, ``patience`` or ``time``."""
@@ -117,20 +113,27 @@ class TrainingLoop:
             begin = time.monotonic()
             losses, dice = self._epoch(progress)
             state.epoch += 1
-            state.seconds += time.monotonic() - begin
+            self._add_seconds(begin)
             stopped = self._stop_reason()
             if stopped or state.epoch % config.validate_every == 0:
                 begin = time.monotonic()
                 self._validate(validation, keep)
-                state.seconds += time.monotonic() - begin
+                self._add_seconds(begin)
                 stopped = stopped or self._stop_reason()
             self.save()
-            self.run_folder.event(
+            self._event(
                 "epoch", epoch=state.epoch, epochs=config.epochs, step=state.step, loss=losses, dice=dice,
                 learning_rate=self._rate(0.0), best=state.best_dice, seconds=round(state.seconds, 2),
                 remaining_seconds=self._remaining(), device=self.device.name, memory_bytes=self.device.memory_bytes(),
             )  # fmt: skip
         return stopped
+
+    def _event(self, kind: str, **facts: object) -> None:
+        if self.ranks.is_first:
+            self.run_folder.event(kind, **facts)
+
+    def _add_seconds(self, begin: float) -> None:
+        self.progress.seconds = self.ranks.agree([self.progress.seconds + time.monotonic() - begin])[0]
 
     def _stop_reason(self) -> str | None:
         state, config = self.progress, self.config
@@ -154,7 +157,7 @@ class TrainingLoop:
             state.step += 1
             losses.append(loss)
             scores.append(dice)
-            if config.max_seconds and state.seconds + elapsed > config.max_seconds:
+            if self._out_of_time(elapsed):
                 break
             best = f", best validation Dice {state.best_dice:.3f}" if state.best_dice >= 0 else ""
             progress(
@@ -164,96 +167,57 @@ class TrainingLoop:
         blood, wall = torch.tensor(scores).mean(0).tolist()
         return sum(losses) / len(losses), {"blood_pool": blood, "lvm": wall}
 
+    def _out_of_time(self, elapsed: float) -> bool:
+        """Whether the epoch ends here; raises `LVMCancelled` when somebody asked the run to stop."""
+        late = bool(self.config.max_seconds and self.progress.seconds + elapsed > self.config.max_seconds)
+        stop = self.ranks.is_first and self.run_folder.stop_requested()
+        late, stop = self.ranks.agree([late, stop])
+        if stop:
+            raise LVMCancelled(f"{self.run_folder.path}: asked to stop")
+        return bool(late)
+
     def _step(self, elapsed: float) -> tuple[float, list[float]]:
-        """Take one optimiser step; on lack of memory with smaller crops from here on."""
+        """Take one optimiser step; on lack of memory keep less for the gradient, then make the crops smaller."""
+        state = self.progress
+        fraction, rate = self.ranks.agree([self._fraction(elapsed), self._rate(elapsed)])
         while True:
             try:
-                return self._take_step(elapsed)
+                return self.steps.take(Place(state.step, fraction, rate, state.shrink))
+            except TrainingError as error:
+                raise error.at(f"{self.run_folder.path}, step {state.step}") from error
             except (RuntimeError, MemoryError) as error:
-                text = str(error).lower()
-                if not isinstance(error, MemoryError) and "memory" not in text:
+                if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
                     raise
-                self.progress.shrink *= 0.8
-                self.run_folder.event("out_of_memory", crop_factor=round(self.progress.shrink, 3))
-                if self.progress.shrink < _SMALLEST_SHRINK:
-                    raise TrainingError(
-                        self.device.name, expected="memory for a crop of half the size", found="not enough",
-                        remedy="Close other programs, or choose a smaller crop.",
-                    ) from error  # fmt: skip
+                self._save_memory(error)
 
-    def _take_step(self, elapsed: float) -> tuple[float, list[float]]:
-        state, config = self.progress, self.config
-        rate = self._rate(elapsed)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["factor"]
-        # The crops' gradients are added in their order, whoever is ready first: a resumed run adds them alike.
-        items = list(self.workers.map(self._item, range(config.batch)))
-        total = sum(loss for loss, _, _ in items) / config.batch
-        if not math.isfinite(total):
-            raise TrainingError(
-                f"{self.run_folder.path}, step {state.step}", expected="a finite loss", found=str(total),
-                remedy="Lower the learning rate, or look for damaged images in the training set.",
-            )  # fmt: skip
-        for parameter, *gradients in zip(self.trainable.parameters, *(gradients for _, _, gradients in items)):
-            parameter.grad = sum(gradients[1:], gradients[0]) / config.batch
-        if config.clip_norm:
-            nn.utils.clip_grad_norm_(self.trainable.parameters, config.clip_norm)
-        self.optimiser.step()
-        self.trainable.hold(rate)
-        self._average()
-        return total, torch.tensor([dice for _, dice, _ in items]).mean(0).tolist()
-
-    def _item(self, item: int) -> tuple[float, list[float], tuple[Tensor, ...]]:
-        """Return loss, soft Dice per class and gradients of one crop of the step."""
-        sample = self.sampler.draw(self.progress.step, item=item, shrink=self.progress.shrink)
-        targets = [(sample.labels.to(self.device.name), sample.labelled_phases, 1.0)]
-        if sample.guessed_phases:
-            targets.append((self._guess(sample), sample.guessed_phases, self.config.unlabelled_weight))
-        targets = [target for target in targets if target[1]]
-        with torch.enable_grad(), self.device.autocast():
-            logits = self.network(sample.image.to(self.device.name))
-        weight = 1.0 if self.config.loss == "dice_ce" else 0.0
-        loss = sum(
-            share * sparse_dice_loss(logits, labels, phases, cross_entropy=weight) for labels, phases, share in targets
-        )
-        gradients = torch.autograd.grad(loss, self.trainable.parameters)
-        labels, phases, _ = targets[0]
-        with torch.no_grad():
-            dice = soft_dice(logits[:, :, list(phases)].float().softmax(1), labels)[0].tolist()
-        return loss.item(), dice, gradients
-
-    @torch.no_grad()
-    def _guess(self, sample: Sample) -> Tensor:
-        """Return labels of the unlabelled phases: carried ones, and the teacher's where these are unknown."""
-        guessed = sample.guessed.to(self.device.name)
-        if self.config.unlabelled == "carried" or self._fraction(0.0) < _TEACHER_WARMUP:
-            return guessed
-        with self.device.autocast():
-            logits = self.averaged(sample.plain.to(self.device.name))[:, :, list(sample.guessed_phases)]
-        sure, label = logits.float().softmax(1).max(1)
-        told = torch.where(sure > _SURE, label.to(guessed.dtype), torch.full_like(guessed, UNKNOWN))
-        return torch.where(guessed == UNKNOWN, told, guessed)
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        if not self.config.ema:
+    def _save_memory(self, error: Exception) -> None:
+        state = self.progress
+        self.device.free()
+        if self.steps.save_memory():
+            state.recompute = True
+            self._event("out_of_memory", action="gradient checkpointing")
             return
-        # The mean follows quickly at first, so that it does not remember the random start.
-        decay = min(self.config.ema, (1 + self.progress.step) / (10 + self.progress.step))
-        torch._foreach_lerp_(list(self.averaged.parameters()), list(self.network.parameters()), 1 - decay)
+        state.shrink *= 0.8
+        self._event("out_of_memory", action="smaller crops", crop_factor=round(state.shrink, 3))
+        if state.shrink < _SMALLEST_SHRINK:
+            raise TrainingError(
+                self.device.name, expected="memory for a crop of half the size", found="not enough",
+                remedy="Close other programs, or choose a smaller crop.",
+            ) from error  # fmt: skip
 
     def _validate(self, cases: list[CachedPair], keep: Callable[[Validation], None]) -> None:
+        """Validate in the first process, which alone keeps the best model; all know how it went."""
         state = self.progress
         begin = time.monotonic()
-        found = validate(self.model(), cases, workers=self.workers)
+        found = validate(self.model(), cases, workers=self.workers) if self.ranks.is_first else None
         self.network.train()
-        self.run_folder.event(
-            "validation", epoch=state.epoch, dice=found.dice, blood_pool=found.blood_pool, lvm=found.lvm,
-            cases=found.cases, seconds=round(time.monotonic() - begin, 2),
-        )  # fmt: skip
-        if found.dice > state.best_dice:
-            state.best_dice, state.best_epoch, state.without_gain = found.dice, state.epoch, 0
-            keep(found)
+        dice = self.ranks.agree([found.dice if found else 0.0])[0]
+        if found:
+            self._event("validation", epoch=state.epoch, **found.as_dict(), seconds=round(time.monotonic() - begin, 2))
+        if dice > state.best_dice:
+            state.best_dice, state.best_epoch, state.without_gain = dice, state.epoch, 0
+            if found:
+                keep(found)
         else:
             state.without_gain += 1
 

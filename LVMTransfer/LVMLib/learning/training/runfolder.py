@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...cohort.lock import writing
+from ...cohort.lock import lock_owner, writing
 from ...errors import TrainingError
 from ...files import storage_errors, write_json
 from ...origin import now
 
-RUN_NAME, EVENTS_NAME = "run.json", "events.jsonl"
+RUN_NAME, EVENTS_NAME, STOP_NAME = "run.json", "events.jsonl", "stop"
 
 
 class RunFolder:
@@ -70,12 +70,33 @@ class RunFolder:
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with writing(self.path):
+            (self.path / STOP_NAME).unlink(missing_ok=True)
             write_json(self.path / RUN_NAME, {**facts, "created": created, "status": "running", "pid": os.getpid()})
             yield
 
     def exists(self) -> bool:
         """Whether a run was started here."""
         return (self.path / RUN_NAME).is_file()
+
+    def state(self) -> str:
+        """Return how the run stands, as a process that comes later finds it.
+
+        ``absent``, ``running``, ``done``, ``cancelled``, ``failed``, or ``crashed``: said to be running, but its
+        process is gone. All but ``absent``, ``running`` and ``done`` can be resumed.
+        """
+        if not self.exists():
+            return "absent"
+        status = self.read()["status"]
+        return "crashed" if status == "running" and lock_owner(self.path) is None else status
+
+    def request_stop(self) -> None:
+        """Ask the process that trains here to stop after its step; works across processes and on every system."""
+        with storage_errors(self.path):
+            (self.path / STOP_NAME).touch()
+
+    def stop_requested(self) -> bool:
+        """Whether somebody asked the run to stop."""
+        return (self.path / STOP_NAME).exists()
 
     def read(self) -> dict:
         """Return ``run.json``."""
@@ -93,7 +114,7 @@ class RunFolder:
 
     def _require_same(self, earlier: dict, facts: dict) -> None:
         # Time, threads and device may change between the parts of a run; what is learnt from may not.
-        free = {"max_seconds", "threads", "device", "cache_dir"}
+        free = {"max_seconds", "threads", "device", "cache_dir", "recompute"}
         for name in ("training", "validation", "source_sha256"):
             if earlier.get(name) != facts.get(name):
                 self._raise_changed(name, earlier.get(name), facts.get(name))

@@ -22,6 +22,7 @@ from ..samples.cache import CachedPair, cache_pairs, require_labelled
 from ..samples.carry import carry_all
 from ..samples.normalise import Normalisation, measured_normalisation
 from .loop import TrainingLoop
+from .ranks import Ranks, training_together
 from .runfolder import RunFolder
 from .validate import Validation, validate
 
@@ -110,21 +111,89 @@ def finetune(
     config = config.resolved(
         crop=manifest.crop if manifest else DEFAULT_CROP, context=manifest.context if manifest else config.context
     )
-    run = RunFolder(run_dir)
-    with run.working(_facts(train, validation, source, config), resume=resume):
-        return _run_and_tell(train, validation, source, config, run=run, progress=progress, resume=resume)
+    with training_together(config) as ranks:
+        job = _Job(train, validation, source, config, RunFolder(run_dir), ranks, resume)
+        if not ranks.is_first:
+            return job.run(silent)
+        with job.folder.working(_facts(train, validation, source, config), resume=resume):
+            return _run_and_tell(job, progress)
 
 
-def _run_and_tell(
-    train: list[Pair], validation: list[Pair], source: Bundle | None, config: FinetuneConfig, *, run: RunFolder,
-    progress: Progress, resume: bool,
-) -> RunResult:  # fmt: skip
+@dataclass(frozen=True)
+class _Job:
+    """One call of `finetune`."""
+
+    train: list[Pair]
+    validation: list[Pair]
+    source: Bundle | None
+    config: FinetuneConfig
+    folder: RunFolder
+    ranks: Ranks
+    resume: bool
+
+    def run(self, progress: Progress) -> RunResult:
+        """Prepare the cases, train, and return what was achieved."""
+        cached = self._prepared(progress)
+        training, checking = cached[: len(self.train)], cached[len(self.train) :]
+        checking = checking[: self.config.validation_cases or None]
+        network, normalisation = _start(self.source, self.config, training)
+        loop = TrainingLoop(
+            network, training, normalisation, self.config, self.folder, context=_context(self.source, self.config),
+            from_source=self.source is not None, ranks=self.ranks,
+        )  # fmt: skip
+        if self.resume and self.folder.checkpoint.is_file():
+            loop.restore()
+        elif self.source:
+            self._measure_source(loop, checking)
+
+        def keep(found: Validation) -> None:
+            manifest = _manifest(
+                self.train, self.validation, self.source, self.config, loop=loop, found=found,
+                normalisation=normalisation,
+            )  # fmt: skip
+            Bundle.save(self.folder.best, loop.steps.averaged, manifest)
+
+        stopped = loop.run(checking, keep, part(progress, 0.1, 1.0))
+        state = loop.progress
+        better = None if state.source_dice is None else state.best_dice > state.source_dice
+        return RunResult(
+            self.folder.best, state.best_dice, state.source_dice, better, state.epoch, round(state.seconds, 1),
+            stopped, any(case.phantom for case in cached),
+        )  # fmt: skip
+
+    def _prepared(self, progress: Progress) -> list[CachedPair]:
+        """Return training and validation cases on the working grid; the first process makes them."""
+        if not self.ranks.is_first:
+            self.ranks.wait()
+        spacing = self.source.spacing_mm if self.source else self.config.spacing_mm
+        folder = Path(self.config.cache_dir) if self.config.cache_dir else self.folder.cache
+        cached = cache_pairs([*self.train, *self.validation], spacing, folder, progress=part(progress, 0.0, 0.05))
+        if self.config.unlabelled in ("carried", "both"):
+            carry_all(cached[: len(self.train)], progress=part(progress, 0.05, 0.1))
+        if self.ranks.is_first:
+            self.ranks.wait()
+        return cached
+
+    def _measure_source(self, loop: TrainingLoop, cases: list[CachedPair]) -> None:
+        if not self.ranks.is_first:
+            loop.progress.source_dice = self.ranks.agree([0.0])[0]
+            return
+        network = self.source.network().to(loop.device.name)
+        manifest = self.source.manifest
+        own = Model(network, self.source.normalisation, manifest.crop, manifest.context, loop.device)
+        found = validate(own, cases, workers=loop.workers)
+        loop.progress.source_dice = self.ranks.agree([found.dice])[0]
+        self.folder.event("source", **found.as_dict())
+
+
+def _run_and_tell(job: _Job, progress: Progress) -> RunResult:
     """Run, and leave in the run folder how it ended."""
+    run = job.folder
     threads = torch.get_num_threads()
     # The workers compute; torch's threads would only spin between them.
     torch.set_num_threads(1)
     try:
-        return _run(train, validation, source, config, run=run, progress=progress, resume=resume)
+        result = job.run(progress)
     except (LVMCancelled, KeyboardInterrupt) as stop:
         run.event("cancelled")
         run.update(status="cancelled")
@@ -135,40 +204,6 @@ def _run_and_tell(
         raise
     finally:
         torch.set_num_threads(threads)
-
-
-def _run(
-    train: list[Pair], validation: list[Pair], source: Bundle | None, config: FinetuneConfig, *, run: RunFolder,
-    progress: Progress, resume: bool,
-) -> RunResult:  # fmt: skip
-    spacing = source.spacing_mm if source else config.spacing_mm
-    folder = Path(config.cache_dir) if config.cache_dir else run.cache
-    cached = cache_pairs([*train, *validation], spacing, folder, progress=part(progress, 0.0, 0.05))
-    training, checking = cached[: len(train)], cached[len(train) :]
-    if config.unlabelled in ("carried", "both"):
-        carry_all(training, progress=part(progress, 0.05, 0.1))
-    checking = checking[: config.validation_cases or None]
-    network, normalisation = _start(source, config, training)
-    loop = TrainingLoop(
-        network, training, normalisation, config, run, context=_context(source, config), from_source=source is not None
-    )
-    if resume and run.checkpoint.is_file():
-        loop.restore()
-    elif source:
-        loop.progress.source_dice = _source_dice(source, loop, checking)
-        run.event("source", dice=loop.progress.source_dice)
-
-    def keep(found: Validation) -> None:
-        manifest = _manifest(train, validation, source, config, loop=loop, found=found, normalisation=normalisation)
-        Bundle.save(run.best, loop.averaged, manifest)
-
-    stopped = loop.run(checking, keep, part(progress, 0.1, 1.0))
-    state = loop.progress
-    better = None if state.source_dice is None else state.best_dice > state.source_dice
-    result = RunResult(
-        run.best, state.best_dice, state.source_dice, better, state.epoch, round(state.seconds, 1), stopped,
-        any(case.phantom for case in cached),
-    )  # fmt: skip
     run.event("done", **result.as_dict())
     run.update(status="done", result=result.as_dict())
     return result
@@ -226,12 +261,6 @@ def _start(
     if config.init == "paper":
         initialise_paper(network)
     return network, normalisation
-
-
-def _source_dice(source: Bundle, loop: TrainingLoop, cases: list[CachedPair]) -> float:
-    network = source.network().to(loop.device.name)
-    own = Model(network, source.normalisation, source.manifest.crop, source.manifest.context, loop.device)
-    return validate(own, cases, workers=loop.workers).dice
 
 
 def _manifest(

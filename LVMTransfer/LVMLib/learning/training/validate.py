@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -34,6 +34,10 @@ class Validation:
     blood_pool: float
     lvm: float
     cases: dict[str, float]
+
+    def as_dict(self) -> dict:
+        """Return the scores by name."""
+        return asdict(self)
 
 
 def validate(model: Model, cases: list[CachedPair], *, workers: Workers | None = None) -> Validation:

@@ -1,0 +1,160 @@
+"""Training as a job: found again, asked to stop, on several processes, on a full disk, in little memory."""
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from learning_helpers import ball_pair, tiny_config
+from LVMLib.errors import StorageError
+from LVMLib.learning import Normalisation, RunFolder, finetune, read_events
+from LVMLib.learning.samples.cache import cache_pairs
+from LVMLib.learning.samples.crops import Sampler
+from LVMLib.network import build_network
+from LVMLib.processes import is_alive
+from safetensors.torch import load_file
+
+SCRIPT = """
+import sys, time
+from LVMLib.cohort import open_pairs
+from LVMLib.learning import finetune
+from learning_helpers import tiny_config
+pairs, options = open_pairs(sys.argv[1]), eval(sys.argv[3])
+resume = options.pop("resume", False)
+finetune(pairs[:3], pairs[3:], source=None, config=tiny_config(**options), run_dir=sys.argv[2],
+         resume=resume,
+         progress=lambda fraction, message: time.sleep(0.02))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("jobs")
+
+
+@pytest.fixture(scope="module")
+def pairs(folder):
+    return [ball_pair(folder / "pairs", name) for name in ("a", "b", "c", "d")]
+
+
+def start(folder, run, options, *, program=()):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *(program or ["-c", SCRIPT]), str(folder / "pairs"), str(run), repr(options)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert condition()
+
+
+def epochs(run):
+    return sum(event["event"] == "epoch" for event in read_events(run))
+
+
+def test_a_running_job_is_found_stopped_by_its_file_and_found_crashed_after_a_kill(folder, pairs):
+    run = RunFolder(folder / "found")
+    assert run.state() == "absent"
+    options = {"epochs": 400, "steps": 2, "validate_every": 400}
+    process = start(folder, run.path, options)
+    wait_for(lambda: epochs(run.path) >= 1)
+    assert run.state() == "running" and run.read()["pid"] == process.pid
+    run.request_stop()
+    assert process.wait(60) != 0 and "continue with --resume" in process.stderr.read()
+    assert run.state() == "cancelled"
+
+    stopped = epochs(run.path)
+    process = start(folder, run.path, {**options, "resume": True})
+    wait_for(lambda: epochs(run.path) > stopped)  # the earlier request does not end the resumed run
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert run.state() == "crashed"
+
+
+def test_a_process_is_alive_until_it_ends_even_if_nobody_waited_for_it():
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert is_alive(process.pid) and is_alive(os.getpid())
+    process.stdin.close()
+    wait_for(lambda: not is_alive(process.pid), 20)
+    process.wait()
+
+
+def test_two_processes_train_as_one_with_twice_the_batch(folder, pairs):
+    options = {"epochs": 2, "steps": 2, "batch": 1, "ema": 0.0, "validate_every": 2}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = folder / "script.py"
+    script.write_text(SCRIPT)
+    program = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}", str(script)]
+    process = start(folder, folder / "two", options, program=program)
+    assert process.wait(120) == 0, process.stderr.read()
+    finetune(pairs[:3], pairs[3:], source=None, config=tiny_config(**{**options, "batch": 2}), run_dir=folder / "one")
+    two, one = (load_file(folder / name / "best/model.safetensors") for name in ("two", "one"))
+    assert all(torch.allclose(one[key], two[key], atol=1e-5) for key in one)
+    assert [event["event"] for event in read_events(folder / "two")].count("done") == 1
+
+
+def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(folder, pairs, monkeypatch):
+    from LVMLib.learning.training import checkpoint
+
+    run = RunFolder(folder / "full")
+    write = checkpoint.atomic_file
+    calls = []
+
+    def full(path):
+        calls.append(path)
+        if len(calls) > 1:
+            raise StorageError(path, expected="space", found=os.strerror(errno.ENOSPC), remedy="Free disk space.")
+        return write(path)
+
+    monkeypatch.setattr(checkpoint, "atomic_file", full)
+    config = tiny_config(epochs=3, steps=1)
+    with pytest.raises(StorageError, match="Free disk space"):
+        finetune(pairs[:3], pairs[3:], source=None, config=config, run_dir=run.path)
+    assert run.state() == "failed"
+    monkeypatch.undo()
+    assert finetune(pairs[:3], pairs[3:], source=None, config=config, run_dir=run.path, resume=True).epochs == 3
+    assert next(e for e in read_events(run.path) if e["event"] == "resumed")["epoch"] == 1
+
+
+def test_gradient_checkpointing_gives_the_same_gradients():
+    torch.manual_seed(0)
+    network = build_network("small")
+    x = torch.randn(1, 1, 3, 8, 8, 8)
+
+    def gradients():
+        return torch.autograd.grad(network(x).square().mean(), list(network.parameters()))
+
+    plain = gradients()
+    network.recompute = True
+    assert all(torch.equal(a, b) for a, b in zip(plain, gradients()))
+
+
+def test_crops_are_no_larger_than_the_image(folder, pairs):
+    cached = cache_pairs(pairs[:1], 2.0, folder / "cache")
+    config = tiny_config(crop=(80, 40, 16), windows={1: 1.0})
+    assert Sampler(cached, config, Normalisation()).draw(0).image.shape[-3:] == (24, 24, 16)
+
+
+def test_the_source_is_measured_per_class_and_crop_and_phases_come_from_its_bundle(folder, pairs):
+    first = tiny_config(epochs=1, context=2, crop=(20, 20, 20), cache_dir=str(folder / "cache"))
+    source = finetune(pairs[:3], pairs[3:], source=None, config=first, run_dir=folder / "source")
+    from LVMLib.learning import Bundle
+
+    second = tiny_config(epochs=1, crop=None, windows=None, cache_dir=str(folder / "cache"))
+    finetune(pairs[:3], pairs[3:], source=Bundle.load(source.bundle), config=second, run_dir=folder / "second")
+    recorded = json.loads((folder / "second/run.json").read_text())["config"]
+    assert (recorded["crop"], recorded["windows"]) == ([20, 20, 20], {"2": 1.0})
+    event = next(e for e in read_events(folder / "second") if e["event"] == "source")
+    assert event["dice"] == pytest.approx((event["blood_pool"] + event["lvm"]) / 2)
+    assert np.isfinite(event["dice"])
