@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from LVMLib.thickness import laplace, measure_thickness, measure_thickness_from_sdf
+from LVMLib.errors import ThicknessError
+from LVMLib.thickness import measure_thickness, measure_thickness_from_sdf
+from LVMLib.thickness.laplace import solve
+from LVMLib.thickness.stencil import build_stencil
 from thickness_helpers import CENTRE, centred_grid, rotation, spherical_shell
 
 
@@ -111,6 +114,21 @@ def test_any_number_of_threads_gives_the_same_bits():
         assert one.triangles.tobytes() == other.triangles.tobytes()
 
 
+def test_the_solver_in_torch_gives_the_same_answer():
+    labels, _, affine = spherical_shell(inner=8, outer=14)
+    labels[22:] = 0
+    compiled = measure_thickness(labels, affine)
+    torch = measure_thickness(labels, affine, method="torch")
+    assert torch.info["solver"] == "torch"
+    assert np.abs(torch.thickness_mm - compiled.thickness_mm).max() < 1e-4
+
+
+def test_an_unknown_method_is_refused():
+    labels, _, affine = spherical_shell(inner=8, outer=14)
+    with pytest.raises(ThicknessError, match="bicgstab, jacobi or torch"):
+        measure_thickness(labels, affine, method="multigrid")
+
+
 def test_the_jacobi_iteration_of_the_paper_agrees_with_the_krylov_solver():
     labels, _, affine = spherical_shell(inner=8, outer=14)
     labels[22:] = 0
@@ -124,8 +142,8 @@ def test_the_potential_in_a_slab_is_linear():
     _, _, z, _ = centred_grid(8)
     distance = np.ascontiguousarray(z, np.float32)
     top = np.full(z.shape[1:], z.shape[0] - 1, np.int32)
-    stencil = laplace.build_stencil(distance - 5.3, distance + 4.6, np.ones(3), top)
-    potential = laplace.solve(stencil, tolerance=1e-10).potential
+    stencil = build_stencil(distance - 5.3, distance + 4.6, np.ones(3), top)
+    potential = solve(stencil, tolerance=1e-10).potential
     height = z[tuple(stencil.nodes.T)]
     assert np.allclose(potential, (height + 4.6) / 9.9, atol=1e-6)
 

@@ -5,7 +5,6 @@ Deuflhard (1994), "Cascadic conjugate gradient methods", and Bornemann and Deufl
 short errors only, which a Krylov method does in a few iterations.
 """
 
-
 from __future__ import annotations
 
 import math
@@ -13,8 +12,9 @@ import math
 import numba
 import numpy as np
 
-from . import laplace
 from .frame import Field
+from .laplace import solve
+from .stencil import Stencil, build_stencil
 
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
 # A grid with fewer nodes than this is solved from a guess by the distances alone.
@@ -23,7 +23,7 @@ COARSEST_NODES = 2000
 MIN_WEIGHT = 0.3
 
 
-def first_guess(field: Field, stencil: laplace.Stencil) -> np.ndarray:
+def first_guess(field: Field, stencil: Stencil) -> np.ndarray:
     """Return a potential (N,) on the stencil's nodes that is right up to short errors.
 
     Parameters
@@ -36,10 +36,10 @@ def first_guess(field: Field, stencil: laplace.Stencil) -> np.ndarray:
     if len(guess) < COARSEST_NODES or min(field.epi.shape) < 8:
         return guess
     coarse, first_layer = _halved(field)
-    below = laplace.build_stencil(coarse.epi, coarse.endo, coarse.spacing, coarse.top)
+    below = build_stencil(coarse.epi, coarse.endo, coarse.spacing, coarse.top)
     if len(below.nodes) == 0:
         return guess
-    potential = laplace.solve(below, start=first_guess(coarse, below)).potential
+    potential = solve(below, start=first_guess(coarse, below)).potential
     known = (below.index >= 0).astype(np.uint8)
     values = np.zeros(known.shape)
     values[known > 0] = potential[below.index[known > 0]]

@@ -9,15 +9,17 @@ import numpy as np
 from ..errors import ThicknessError
 from ..grid import LVM, Grid
 from ..progress import Progress, silent
-from . import laplace, streamlines, surfaces
+from . import streamlines, surfaces
 from .base import plane_base
 from .cascade import first_guess
 from .derived import Measured
 from .flags import epicardium, flag
 from .flow import Flow
 from .frame import Field, make_field
+from .laplace import solve
 from .model import Streamlines, ThicknessResult
 from .prepare import Prepared, prepare
+from .stencil import build_stencil
 
 # Voxels of linear continuation about signed distances that end at the surface.
 PAD = 6
@@ -43,8 +45,8 @@ def measure_thickness(
     base_plane : tuple of point (3,) and normal (3,), optional
         RAS mm, the normal away from the apex. By default the base is found from the mask; a ventricle that is closed
         all around has none.
-    method : {"bicgstab", "jacobi"}
-        Solver of Laplace's equation; "jacobi" is the paper's, slow.
+    method : {"bicgstab", "jacobi", "torch"}
+        Solver of Laplace's equation: compiled for the CPU; the paper's, slow; in torch, on a GPU where there is one.
     threads : int, optional
         Threads for the flow lines; by default one a core. The result is the same to the last bit.
     progress : Progress
@@ -181,11 +183,11 @@ class _Clock:
 
 def _measure(field: Field, prepared: Prepared, shape, *, method, threads, progress, clock) -> ThicknessResult:
     progress(0.3, "Solving Laplace's equation")
-    stencil = laplace.build_stencil(field.epi, field.endo, field.spacing, field.top)
+    stencil = build_stencil(field.epi, field.endo, field.spacing, field.top)
     if len(stencil.nodes) == 0:
         _refuse("no wall below the base")
     clock.stop("stencil")
-    solution = laplace.solve(stencil, method=method, start=first_guess(field, stencil))
+    solution = solve(stencil, method=method, start=first_guess(field, stencil))
     clock.stop("solve")
     progress(0.5, "Following the flow")
     gradient = streamlines.gradient_volume(stencil, solution.potential, field.top)

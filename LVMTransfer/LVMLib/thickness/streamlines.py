@@ -8,7 +8,7 @@ import math
 import numba
 import numpy as np
 
-from .laplace import EPI, Stencil
+from .stencil import EPI, Stencil
 
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
 # Why a line has no thickness; 0 means that it has one.
