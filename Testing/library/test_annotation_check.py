@@ -7,11 +7,15 @@ import json
 import numpy as np
 import pytest
 from annotation_helpers import cube_grid, grid_centre, half_ellipsoid
-from LVMLib.annotation.check import Finding, check_labels
+from LVMLib.annotation import Finding, check_labels
 from LVMLib.annotation.protocol import CHECKS, Protocol
 from LVMLib.annotation.wall import papillary_wall, wall_thickness
-from LVMLib.errors import LabelError, ProtocolError
+from LVMLib.errors import CurveError, LabelError, ProtocolError
+from LVMLib.phantom.case import heart_grid, render_phase
+from LVMLib.phantom.cohort import case_subject
+from LVMLib.phantom.sites import SITES
 from scipy import ndimage
+from valve_helpers import flooded, true_annuli
 
 GRID = cube_grid(110, (1.25, 1.25, 1.25))
 AXIS = np.array([-0.62, 0.62, -0.48]) / np.linalg.norm([-0.62, 0.62, -0.48])
@@ -19,6 +23,8 @@ BASE = grid_centre(GRID) + np.array([18, -18, 14])
 ED = half_ellipsoid(GRID, BASE, endo=(26.0, 62.0), wall=8.0)
 ES = half_ellipsoid(GRID, BASE, endo=(18.0, 54.0), wall=12.0)
 PROTOCOL = Protocol.default()
+SUBJECT = case_subject(SITES["2"], 7, 2)
+HEART = heart_grid(SUBJECT, spacing_mm=1.5)
 RAS = GRID.to_ras(np.stack(np.indices(GRID.shape)[::-1], axis=-1)).astype(np.float32)
 
 
@@ -164,8 +170,56 @@ def test_a_protocol_that_is_no_file_or_no_json_is_named(tmp_path):
 
 def test_a_site_can_tighten_a_limit(tmp_path):
     path = tmp_path / "site.json"
-    edited = PROTOCOL.model_dump(mode="json") | {"version": "1.0.0-site2", "limits": {"mass_g": [0, 1]}}
+    edited = PROTOCOL.model_dump(mode="json") | {
+        "version": "1.1.0-site2",
+        "rules": [rule | {"picture": None} for rule in PROTOCOL.model_dump(mode="json")["rules"]],
+        "limits": {"mass_g": [0, 1]},
+    }
     path.write_text(json.dumps(edited))
     protocol = Protocol.load(path)
     assert protocol.limits.cavity_ed_ml == PROTOCOL.limits.cavity_ed_ml
     assert outcome(check_labels(ED, None, GRID, protocol), "mass") is False
+
+
+def test_every_finding_says_where_to_look_and_in_which_phase():
+    curve = {0: 100.0, 5: 60.0, 8: 44.0, 12: 30.0}
+    findings = check_labels(ED, ES, GRID, PROTOCOL, volume_curve=curve, ed=0, es=8)
+    assert all(f.where_ras is not None for f in findings)
+    assert {f.phase_index for f in findings if f.phase == "ED"} == {0}
+    wrong = next(f for f in findings if f.check == "extreme_phases" and f.phase == "ES")
+    assert wrong.passed is False and wrong.phase_index == 12, "the phase that is really the smallest"
+    middle = GRID.to_ras(np.argwhere(ED > 0).mean(axis=0)[::-1])
+    passed = next(f for f in findings if f.check == "holes" and f.phase == "ED")
+    assert np.linalg.norm(np.array(passed.where_ras) - middle) < 1
+
+
+def test_valves_that_a_reader_drew_judge_the_end_of_the_cavity_instead_of_the_rim():
+    hu, truth = render_phase(SUBJECT, 0.0, HEART, scanner=False)
+    annuli = true_annuli(SUBJECT, 0.0)
+    flood = flooded(truth, hu, HEART, annuli)
+    for labels, expected in ((truth, True), (flood, False)):
+        findings = check_labels(labels, None, HEART, PROTOCOL, valves={"ED": annuli})
+        assert outcome(findings, "base_truncated") is outcome(findings, "outflow_truncated") is expected
+        guessed = check_labels(labels, None, HEART, PROTOCOL)
+        assert outcome(guessed, "base_truncated") is expected, "the rim alone tells it too"
+    wrong = next(f for f in findings if f.check == "outflow_truncated")
+    assert np.linalg.norm(np.array(wrong.where_ras) - annuli["aortic"].mean(axis=0)) < 20
+    assert wrong.rule == "outflow_tract"
+    with pytest.raises(CurveError, match="ED"):
+        check_labels(truth, None, HEART, PROTOCOL, valves={"ED": {"mitral": annuli["mitral"] + 90}})
+
+
+def test_every_rule_has_a_picture_and_a_site_gets_a_copy_that_it_can_edit(tmp_path):
+    assert all(PROTOCOL.picture_of(rule).is_file() for rule in PROTOCOL.rules)
+    copy = PROTOCOL.copy_to(tmp_path / "site")
+    assert Protocol.load(copy).fingerprint == PROTOCOL.fingerprint
+    content = json.loads(copy.read_text())
+    content["limits"]["mass_g"] = [30, 500]
+    copy.write_text(json.dumps(content))
+    with pytest.raises(ProtocolError, match="version"):
+        Protocol.load(copy)
+    copy.write_text(json.dumps(content | {"version": "1.1.0-here"}))
+    assert Protocol.load(copy).limits.mass_g == (30, 500)
+    Protocol.load(copy).picture_of(PROTOCOL.rules[0]).unlink()
+    with pytest.raises(ProtocolError, match=r"papillary-muscles\.png"):
+        Protocol.load(copy)

@@ -2,10 +2,11 @@
 
 from .agreement import BlandAltman, ReaderComparison, bland_altman, compare_readers, icc, pearson, staple
 from .axes import LVAxes, find_axes, find_axes_from_points
-from .check import Finding, check_labels
+from .check import check_labels
 from .contours import resample_closed, section_contours
 from .difference import Difference, reader_difference, repair_difference
 from .difference_picture import write_difference_picture
+from .finding import Finding
 from .markups import read_contours, read_valve_curves, write_contours, write_valve_curves
 from .protocol import Protocol
 from .repair import Repair, count_defects, keep_largest, repair_labels

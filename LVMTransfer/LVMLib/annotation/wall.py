@@ -70,6 +70,27 @@ def beyond_base(
     return mask, float(max(above.max(initial=0.0), 0.0))
 
 
+def outflow_side(mask: np.ndarray, grid: Grid, axes: LVAxes) -> np.ndarray:
+    """Return the voxels ``(Z, Y, X)`` of a mask on the side of the outflow tract; without one seen, of the septum.
+
+    Seen from the mitral centre along the axis: the aortic valve lies on the septal and anterior side of the mitral one.
+    """
+    voxels = np.argwhere(mask)
+    towards = axes.septal if axes.aortic is None else axes.aortic
+    side = np.zeros(mask.shape, dtype=bool)
+    if len(voxels):
+        side[tuple(voxels[(grid.to_ras(voxels[:, ::-1]) - axes.mitral_centre) @ towards > 0].T)] = True
+    return side
+
+
+def reach_beyond(mask: np.ndarray, grid: Grid, axes: LVAxes) -> float:
+    """Return how far (mm) a mask reaches beyond the mitral plane, 0 if it does not."""
+    voxels = np.argwhere(mask)
+    if not len(voxels):
+        return 0.0
+    return float(max(((grid.to_ras(voxels[:, ::-1]) - axes.mitral_centre) @ axes.base_normal).max(), 0.0))
+
+
 def wall_thickness(labels: np.ndarray, grid: Grid, axes: LVAxes) -> np.ndarray:
     """Return a rough thickness, mm, ``(N,)``, of the wall voxels more than 10 mm below the base.
 
