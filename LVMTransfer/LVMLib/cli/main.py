@@ -12,7 +12,7 @@ from typing import TextIO
 
 from .. import __version__
 from ..errors import LVMCancelled, LVMError, StorageError
-from . import case_commands, mask_commands, measure_commands, model_commands
+from . import case_commands, mask_commands, measure_commands, model_commands, thickness_commands
 from .arguments import BAD_INPUT, Parser
 from .terminal import Outcome, ProgressBar, clean_standard_output, print_json
 
@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lvm {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (case_commands, mask_commands, model_commands, measure_commands):
+    for group in (case_commands, mask_commands, model_commands, thickness_commands, measure_commands):
         group.register(commands)
     for command in _leaves(parser):
         command.add_argument("--json", action="store_true", help="print one JSON result on standard output")

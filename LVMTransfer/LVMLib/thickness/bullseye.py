@@ -108,7 +108,7 @@ def nice_limits(values: np.ndarray) -> tuple[float, float]:
     if known.size == 0:
         return 0.0, 1.0
     low, high = float(known.min()), float(known.max())
-    step = _nice_step(max(high - low, 1e-3 * max(abs(high), 1.0)) / 4)
+    step = _nice_step(max(high - low, 1e-3 * max(abs(high), 1.0)) / 8)
     low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     return (low, high) if high > low else (low - step, high + step)
 

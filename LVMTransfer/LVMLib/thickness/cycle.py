@@ -188,15 +188,12 @@ def _measure_phase(frames, t, volumes, whole, *, base_planes, method, keep_strea
     measure = partial(measure_thickness, affine=frames.affine, base_plane=plane, method=method, threads=1)
     try:
         result = measure(labels, progress=go_on)
+        frame = find_lv_frame(labels, frames.affine, base_plane=plane)
     except LVMError as caught:
-        error = caught.at(f"phase {t}")
+        error, frame_error = (caught.at(f"phase {t}"), None) if result is None else (None, caught.at(f"phase {t}"))
     if result is not None and not whole:
         lines = result.streamlines if keep_streamlines else _first_points(result.streamlines)
         result = replace(result, streamlines=lines, _measured=_Again(lambda: measure(frames.read(t))))
-    try:
-        frame = find_lv_frame(labels, frames.affine, base_plane=plane)
-    except LVMError as caught:
-        frame_error = caught.at(f"phase {t}")
     return PhaseResult(t, *volumes, result, error, frame, frame_error)
 
 
@@ -213,7 +210,7 @@ def _asked(phases, ends, count):
     if wrong or not len(asked):
         raise LabelError(
             "phases",
-            expected=f"phases from 0 to {count - 1}" if count else "at least one phase",
+            expected=f"a phase from 0 to {count - 1}" if count else "at least one phase",
             found=", ".join(map(str, wrong)) or "none",
             remedy="Choose phases of the mask.",
         )

@@ -32,7 +32,7 @@ class PhaseResult:
         None if the phase could not be measured; ``error`` says why.
     error : LVMError or None
     frame : LVFrame or None
-        None if the blood pool has no axis; ``frame_error`` says why.
+        None if the phase was not measured, or if its blood pool has no axis; ``frame_error`` then says why.
     frame_error : LVMError or None
     """
 

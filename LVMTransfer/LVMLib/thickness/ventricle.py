@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..annotation.axes import TIP_MM, find_axes
-from ..errors import LVMError
+from ..errors import LabelError, LVMError
 from ..grid import LVM, Grid, require_labels
 
 ESTIMATED, ONE_INSERTION, TWO_INSERTIONS = "estimated", "one insertion", "two insertions"
@@ -16,6 +16,7 @@ HALF_SEPTUM_DEGREES = 60.0
 # Arcs from the anterior to the inferior insertion that a heart can have; outside, a point is wrong or both are swapped.
 SEPTAL_ARC_DEGREES = (60.0, 200.0)
 MIN_OFFSET_MM = 5.0
+MIN_LENGTH_MM = 5.0
 # Axes are means over thousands of voxels: samples this far apart give the same within half a millimetre, in a tenth of
 # the time.
 SAMPLE_MM = 2.0
@@ -110,7 +111,15 @@ def find_lv_frame(
     # last TIP_MM lies two thirds deep.
     base = axes.mitral_centre + axes.base_normal * 0.5 * grid.spacing.mean()
     apex = axes.apex + axes.axis * TIP_MM * 2 / 3
-    axis = (apex - base) / np.linalg.norm(apex - base)
+    length = np.linalg.norm(apex - base)
+    if not length >= MIN_LENGTH_MM:
+        raise LabelError(
+            "labels",
+            expected="a blood pool (label 1) that opens to the base and has a wall (label 2) about it",
+            found=f"a cavity {length:.0f} mm long" if np.isfinite(length) else "no long axis",
+            remedy="Check the labels: the blood pool ends at the valves, and the wall surrounds the rest of it.",
+        )
+    axis = (apex - base) / length
     frame = LVFrame(apex, base, axis, _across(axes.septal, axis), ESTIMATED)
     return frame if rv_insertion is None else with_insertion(frame, rv_insertion)
 

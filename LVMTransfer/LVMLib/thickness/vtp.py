@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Mapping
 from os import PathLike
 
 import numpy as np
 
 from ..files import atomic_file
-from .model import ThicknessResult
+from .model import ThicknessResult, WallSurface
 
 _TYPES = {"float32": "Float32", "float64": "Float64", "int32": "Int32", "int64": "Int64", "uint8": "UInt8"}
 
 
-def write_surface(path: str | PathLike, result: ThicknessResult) -> None:
-    """Write the epicardial surface, RAS mm, with point arrays ``thickness_mm`` (NaN = none) and ``reason``.
+def write_surface(
+    path: str | PathLike, result: ThicknessResult | WallSurface, arrays: Mapping[str, np.ndarray] | None = None
+) -> None:
+    """Write a surface of the wall, RAS mm, with point arrays ``thickness_mm`` (NaN = none) and ``reason``.
+
+    Parameters
+    ----------
+    path : path
+    result : ThicknessResult or WallSurface
+        The epicardium, or ``result.endocardium``.
+    arrays : mapping of name to ndarray (V,), optional
+        Further point arrays: float32, float64, int32, int64 or uint8.
 
     Raises
     ------
@@ -28,14 +39,15 @@ def write_surface(path: str | PathLike, result: ThicknessResult) -> None:
         result.points.astype(np.float32),
         "Polys",
         (triangles.ravel(), 3 * np.arange(1, len(triangles) + 1)),
-        {"thickness_mm": result.thickness_mm.astype(np.float32), "reason": result.reasons},
+        {"thickness_mm": result.thickness_mm.astype(np.float32), "reason": result.reasons, **(arrays or {})},
     )
 
 
 def write_streamlines(path: str | PathLike, result: ThicknessResult) -> None:
     """Write the flow lines, RAS mm, epicardium first, of the vertices that have a thickness.
 
-    Point arrays ``thickness_mm`` (of the whole line), ``arc_length_mm`` (from the epicardium) and ``vertex``.
+    Point arrays ``thickness_mm`` (of the whole line), ``arc_length_mm`` (from the epicardium), ``potential`` (1 on the
+    epicardium, 0 on the endocardium) and ``vertex``.
 
     Raises
     ------
@@ -57,6 +69,7 @@ def write_streamlines(path: str | PathLike, result: ThicknessResult) -> None:
     arrays = {
         "thickness_mm": result.thickness_mm[line].astype(np.float32),
         "arc_length_mm": along.astype(np.float32),
+        "potential": lines.potential[keep],
         "vertex": line.astype(np.int32),
     }
     _write(path, points, "Lines", (np.arange(len(points)), ends), arrays)

@@ -1,0 +1,125 @@
+"""`lvm thickness` on masks of one and of several phases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nibabel as nib
+import numpy as np
+import pytest
+from LVMLib.cli.main import main
+from LVMLib.grid import Grid
+from LVMLib.imaging import write_label_phases, write_labels
+from thickness_helpers import centred_grid
+
+
+def _dome(outer, inner):
+    x, y, z, affine = centred_grid(36.0, (2.0, 2.0, 2.0))
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    labels = np.where(radius < inner, 1, np.where(radius < outer, 2, 0))
+    labels[z < 0] = 0
+    return labels.astype(np.uint8), affine
+
+
+@pytest.fixture
+def beat(tmp_path):
+    """A 4D mask: not labelled, ES, ED, in between."""
+    frames = [_dome(29, 18), _dome(32, 24), _dome(30, 21)]
+    grid = Grid(frames[0][0].shape, frames[0][1])
+    path = tmp_path / "beat.nii.gz"
+    write_label_phases(path, [np.zeros_like(frames[0][0]), *(each[0] for each in frames)], grid)
+    return path
+
+
+def lvm(capfd, *arguments):
+    status = main([*map(str, arguments), "--json"])
+    captured = capfd.readouterr()
+    assert status == 0, captured.err
+    return json.loads(captured.out)
+
+
+def test_a_4d_mask_gives_ed_es_thickening_segments_and_pictures(beat, tmp_path, capfd):
+    out = tmp_path / "out"
+    found = lvm(capfd, "thickness", beat, "--out", out, "--rv-insertion=-16,28,10;-16,-28,10")
+    assert (found["ed"], found["es"], found["not_labelled"]) == (2, 1, [0])
+    assert found["median_mm"] == pytest.approx(8, abs=0.25)
+    assert found["thickening_percent"] == pytest.approx(37.5, abs=3)
+    assert found["orientation"] == "two insertions"
+    for name in ("surface", "streamlines", "volume", "segments_csv", "bullseye", "bullseye_es", "bullseye_thickening"):
+        assert Path(found[name]).is_file(), name
+    assert len(ElementTree.parse(found["bullseye"]).findall("{http://www.w3.org/2000/svg}polygon")) == 17
+    assert {path.name for path in out.glob("*.vtp")} == {
+        "thickness.vtp", "streamlines.vtp", "thickness_es.vtp", "streamlines_es.vtp",
+    }  # fmt: skip
+    stored = json.loads((out / "thickness.json").read_text(encoding="utf-8"))
+    assert stored == found
+
+
+def test_the_nifti_of_thickness_lies_on_the_mask_and_is_nan_off_the_wall(beat, tmp_path, capfd):
+    found = lvm(capfd, "thickness", beat, "--out", tmp_path / "out", "--phase", 2)
+    image, mask = nib.load(found["volume"]), nib.load(beat)
+    assert np.allclose(image.affine, mask.affine)
+    thickness, wall = image.get_fdata(), np.asarray(mask.dataobj)[..., 2] == 2
+    assert np.isnan(thickness[~wall]).all()
+    assert np.nanmedian(thickness[wall]) == pytest.approx(8, abs=0.2)
+    assert found["thickening_percent"] is None and "bullseye_es" not in found
+
+
+def test_every_phase_is_written_when_asked_for(beat, tmp_path, capfd):
+    found = lvm(capfd, "thickness", beat, "--out", tmp_path / "out", "--every-phase", "--segments", 16, "--es", 3)
+    assert (found["ed"], found["es"], found["es_from"]) == (2, 3, "given")
+    assert (tmp_path / "out" / "thickness_01.vtp").is_file() and (tmp_path / "out" / "streamlines_01.vtp").is_file()
+    assert len(found["segments"]) == 16
+    assert [row["role"] for row in found["phases"]] == ["", "ED", "ES"]
+
+
+def test_chosen_phases_alone_are_measured(beat, tmp_path, capfd):
+    found = lvm(capfd, "thickness", beat, "--out", tmp_path / "out", "--phases", "1,3")
+    assert (found["ed"], found["es"]) == (3, 1)
+    assert [row["phase"] for row in found["phases"]] == [1, 3]
+
+
+def test_a_3d_mask_gives_one_surface_and_says_that_there_is_no_thickening(tmp_path, capfd):
+    labels, affine = _dome(32, 24)
+    write_labels(tmp_path / "one.nii.gz", labels, Grid(labels.shape, affine))
+    assert main(["thickness", str(tmp_path / "one.nii.gz"), "--out", str(tmp_path / "out")]) == 0
+    said = capfd.readouterr().out
+    assert "median 8.0" in said and "no thickening" in said and "estimated" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--ed", 0), "only zeros"),
+        (("--es", 9), "phase from 0 to 3"),
+        (("--rv-insertion", "1,2"), "in RAS mm"),
+        (("--rv-insertion", "a,b,c"), "in RAS mm"),
+        (("--rv-insertion", "0,0,10"), "from the axis"),
+        (("--phases", "one"), "whole number"),
+        (("--segments", 12), "invalid choice"),
+        (("--phase", 1, "--phases", "1,2"), "not allowed with"),
+    ],
+)
+def test_bad_options_are_refused_in_one_line_and_nothing_is_written(beat, tmp_path, capfd, options, said):
+    try:
+        status = main(["thickness", str(beat), "--out", str(tmp_path / "out"), *map(str, options)])
+    except SystemExit as stopped:
+        status = stopped.code
+    errors = [line for line in capfd.readouterr().err.splitlines() if "%" not in line[:5]]
+    assert status == 2
+    assert len(errors) == 1 and said in errors[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_phase_is_named_and_the_others_are_measured(beat, tmp_path, capfd):
+    mask = nib.load(beat)
+    labels = np.asarray(mask.dataobj).copy()
+    labels[..., 3][labels[..., 3] == 2] = 0
+    nib.save(nib.Nifti1Image(labels, mask.affine), tmp_path / "broken.nii.gz")
+    found = lvm(capfd, "thickness", tmp_path / "broken.nii.gz", "--out", tmp_path / "out")
+    assert "phase 3" in found["phases"][2]["error"] and any("phase 3" in note for note in found["notes"])
+    assert found["thickening_percent"] == pytest.approx(37.5, abs=3)
+    assert main(["thickness", str(tmp_path / "broken.nii.gz"), "--out", str(tmp_path / "no"), "--ed", "3"]) == 2
+    assert "phase 3" in capfd.readouterr().err and not (tmp_path / "no").exists()
