@@ -65,7 +65,7 @@ def _register_study(commands: argparse._SubParsersAction) -> None:
         "--controls", type=numbers, metavar="N,N", help="sizes from random weights (default: as --sizes)"
     )
     study.add_argument("--epochs", type=whole(1), metavar="N", help="of every arm")
-    study.add_argument("--steps", type=whole(1), metavar="N", help="optimiser steps an epoch, of every arm")
+    study.add_argument("--set", dest="changes", action="append", default=[], metavar="FIELD=VALUE", help="of every arm")
     study.add_argument("--seed", type=whole(), default=0)
     study.add_argument("--split", choices=("test", "validation"), default="test", help="validation: to choose a recipe")
     study.add_argument("--device")
@@ -129,11 +129,11 @@ def run_evaluate(options: argparse.Namespace, progress: Progress) -> Outcome:
 def run_study_command(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Train and compare every arm; go on where an earlier call was stopped."""
     from ..cohort import training_groups
-    from ..evaluation.study import plan, run_study
+    from ..evaluation.study import parse_changes, plan, run_study
     from ..learning import Bundle
 
     sizes = training_groups(options.pairs) if options.sizes is None else options.sizes
-    shared = {name: getattr(options, name) for name in ("epochs", "steps", "seed", "device")}
+    shared = {name: getattr(options, name) for name in ("epochs", "seed", "device")} | parse_changes(options.changes)
     controls = sizes if options.controls is None else options.controls
     arms = plan(options.recipe or ["paper", "best"], sizes, controls, **shared)
     table = run_study(

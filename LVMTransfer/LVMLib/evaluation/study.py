@@ -52,6 +52,28 @@ class Arm:
         return f"{self.recipe}-{self.cases}"
 
 
+def parse_changes(changes: Sequence[str]) -> dict[str, object]:
+    """Return ``{"anchor": 0}`` for ``["anchor=0"]``; values are JSON, or text.
+
+    Raises
+    ------
+    TrainingError
+        A change without a value.
+    """
+    parsed: dict[str, object] = {}
+    for change in changes:
+        name, given, value = change.partition("=")
+        if not given:
+            raise TrainingError(
+                "recipe", expected="changes such as anchor=0", found=change, remedy="Write FIELD=VALUE."
+            )
+        try:
+            parsed[name] = json.loads(value)
+        except json.JSONDecodeError:
+            parsed[name] = value
+    return parsed
+
+
 def recipe_config(recipe: str, **overrides) -> FinetuneConfig:
     """Return the parameters of ``PRESET`` or ``PRESET+field=value+…``; overrides as in `FinetuneConfig.preset`.
 
@@ -63,17 +85,7 @@ def recipe_config(recipe: str, **overrides) -> FinetuneConfig:
     from ..learning import FinetuneConfig
 
     preset, *changes = recipe.split("+")
-    for change in changes:
-        name, given, value = change.partition("=")
-        if not given:
-            raise TrainingError(
-                f"recipe {recipe}", expected="changes such as anchor=0", found=change, remedy="Write FIELD=VALUE."
-            )
-        try:
-            overrides[name] = json.loads(value)
-        except json.JSONDecodeError:
-            overrides[name] = value
-    return FinetuneConfig.preset(preset, **overrides)
+    return FinetuneConfig.preset(preset, **{**overrides, **parse_changes(changes)})
 
 
 def plan(

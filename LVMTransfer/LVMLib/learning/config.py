@@ -211,7 +211,7 @@ PRESETS: dict[str, dict] = {
     "best": {
         **_ROBUST,
         "epochs": 100,
-        "learning_rate": 5e-4,
+        "learning_rate": 2e-4,
         "warmup_steps": 10,
         "ema": 0.98,
     },
