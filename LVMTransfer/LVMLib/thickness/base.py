@@ -7,6 +7,7 @@ that rises and dips; the base is then a height above the ring's plane for every 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,9 @@ SECOND_OPENING = 0.2
 # The faces of a plane's cut lie within half a voxel of the plane, 0.29 in root mean square; a little more is forgiven.
 FLAT_VOXELS = 0.35
 SECTORS = 72
+MIN_CURVE_POINTS = 6
+# A curve that stays this near to its plane, mm, was meant to be flat.
+FLAT_CURVE_MM = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +91,88 @@ def plane_base(point: np.ndarray, normal: np.ndarray) -> Base:
     return Base(point, np.array([first, np.cross(normal, first), normal]), np.zeros(1))
 
 
+def given_base(plane: tuple | None, curves: list | None, inner: Callable[[], np.ndarray]) -> Base | None:
+    """Return the base that a caller gave, as a plane or as curves, in RAS mm; None where neither is given.
+
+    Raises
+    ------
+    ThicknessError
+        Both are given, or what is given is no base.
+    """
+    if plane is not None and curves is not None:
+        raise ThicknessError(
+            "base",
+            expected="a plane or curves",
+            found="both",
+            remedy="Give one of them, or none to find the base from the mask.",
+        )
+    if plane is not None:
+        return plane_base(*plane)
+    return None if curves is None else curve_base(curves, inner())
+
+
+def curve_base(curves: list[np.ndarray], inner: np.ndarray) -> Base:
+    """Return the base through closed curves on the annuli: the mitral one, or the mitral and the aortic one.
+
+    In every direction about the ventricle's axis the wall ends at the outer curve of the two.
+
+    Parameters
+    ----------
+    curves : list of ndarray (N, 3)
+        Points along each curve, mm.
+    inner : ndarray (3,)
+        A point on the apex's side, mm.
+
+    Raises
+    ------
+    ThicknessError
+        A curve has fewer than six points, is not finite, or all points lie on one line.
+    """
+    curves = [np.asarray(curve, float) for curve in curves]
+    for curve in curves:
+        if curve.ndim != 2 or curve.shape[1:] != (3,) or len(curve) < MIN_CURVE_POINTS or not np.isfinite(curve).all():
+            _refuse_curves(f"an array of shape {curve.shape}")
+    points = np.concatenate([_dense(curve) for curve in curves]) if curves else np.empty((0, 3))
+    if len(points) == 0 or np.linalg.svd(points - points.mean(axis=0), compute_uv=False)[1] < 1.0:
+        _refuse_curves("no curve" if len(points) == 0 else "points on one line")
+    origin, normal = _fit_plane(points, inner)
+    base = plane_base(origin, normal)
+    a, b, c = ((points - origin) @ base.axes.T).T
+    radius, sector = np.hypot(a, b), _sector(a, b)
+    known = np.unique(sector)
+    outermost = [np.flatnonzero(sector == s)[np.argmax(radius[sector == s])] for s in known]
+    lid = _lid(known, c[outermost])
+    return base if np.abs(lid).max() < FLAT_CURVE_MM else Base(origin, base.axes, lid)
+
+
+def _dense(curve):
+    """Points every half millimetre along a closed curve."""
+    closed = np.vstack([curve, curve[:1]])
+    way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
+    at = np.linspace(0, way[-1], max(int(2 * way[-1]), len(curve)), endpoint=False)
+    return np.stack([np.interp(at, way, closed[:, axis]) for axis in range(3)], axis=-1)
+
+
+def _refuse_curves(found):
+    raise ThicknessError(
+        "base curves",
+        expected=f"closed curves of at least {MIN_CURVE_POINTS} points in RAS mm around the valves",
+        found=found,
+        remedy="Place a closed curve markup along the mitral annulus, and another along the aortic one if wanted.",
+    )
+
+
+def _sector(a, b):
+    return np.floor(np.arctan2(b, a) / (2 * np.pi) * SECTORS).astype(int) % SECTORS
+
+
+def _lid(known, heights):
+    """Heights at the start of every sector, smooth, from those in the middle of some sectors."""
+    filled = np.interp(np.arange(SECTORS), known, heights, period=SECTORS)
+    lid = ndimage.gaussian_filter1d(filled, 2.0, mode="wrap")
+    return np.ascontiguousarray(0.5 * (lid + np.roll(lid, 1)))
+
+
 def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.ndarray, np.ndarray, int]:
     """Find the base from where the blood pool meets the background.
 
@@ -147,11 +233,8 @@ def _ring_base(labels, spacing, owners, pool_centre):
     origin, normal = _fit_plane(ring, pool_centre)
     base = plane_base(origin, normal)
     a, b, c = ((ring - origin) @ base.axes.T).T
-    sector = np.floor(np.arctan2(b, a) / (2 * np.pi) * SECTORS).astype(int) % SECTORS
+    sector = _sector(a, b)
     known = np.unique(sector)
     # The lower part of the ring in every direction: below it the wall is whole.
     heights = np.array([np.quantile(c[sector == s], 0.25) for s in known])
-    filled = np.interp(np.arange(SECTORS), known, heights, period=SECTORS)
-    lid = ndimage.gaussian_filter1d(filled, 2.0, mode="wrap") - 0.5 * spacing.mean()
-    # Entries stand at the start of a sector; the ring was binned about its centre.
-    return Base(origin, base.axes, np.ascontiguousarray(0.5 * (lid + np.roll(lid, 1))))
+    return Base(origin, base.axes, _lid(known, heights) - 0.5 * spacing.mean())

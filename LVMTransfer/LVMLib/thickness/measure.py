@@ -30,6 +30,7 @@ def measure_thickness(
     affine: np.ndarray,
     *,
     base_plane: tuple | None = None,
+    base_curves: list[np.ndarray] | None = None,
     method: str = "bicgstab",
     threads: int | None = None,
     progress: Progress = silent,
@@ -45,6 +46,8 @@ def measure_thickness(
     base_plane : tuple of point (3,) and normal (3,), optional
         RAS mm, the normal away from the apex. By default the base is found from the mask; a ventricle that is closed
         all around has none.
+    base_curves : list of ndarray (N, 3), optional
+        In place of a plane: points along the mitral annulus, closed, RAS mm; and along the aortic one.
     method : {"bicgstab", "jacobi", "torch"}
         Solver of Laplace's equation: compiled for the CPU; the paper's, slow; in torch, on a GPU where there is one.
     threads : int, optional
@@ -70,7 +73,7 @@ def measure_thickness(
     """
     clock = _Clock()
     progress(0.0, "Checking the mask")
-    prepared = prepare(labels, affine, base_plane)
+    prepared = prepare(labels, affine, base_plane, base_curves)
     clock.stop("prepare")
     progress(0.1, "Finding the surfaces")
     base = prepared.base

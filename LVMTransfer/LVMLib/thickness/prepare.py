@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ..errors import LabelError, ThicknessError
 from ..grid import BLOOD_POOL, LVM, Grid, require_labels
-from .base import Base, find_base, plane_base
+from .base import Base, find_base, given_base
 from .scan import below_base, survey
 
 # A second blood pool of this part of the first one is another ventricle, not a pocket between trabeculae.
@@ -56,7 +56,7 @@ class Prepared:
     findings: dict
 
 
-def prepare(labels: np.ndarray, affine: np.ndarray, base_plane) -> Prepared:
+def prepare(labels: np.ndarray, affine: np.ndarray, base_plane, base_curves=None) -> Prepared:
     """Check, crop and turn a label map; find its base.
 
     Raises
@@ -77,13 +77,13 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane) -> Prepared:
     grid = Grid(cropped.shape, np.asarray(affine, float) @ shift)
     spacing = grid.spacing
     rotation, translation = grid.directions, grid.affine[:3, 3]
-    if base_plane is None:
-        base, opening, hole_faces, holes = find_base(cropped, spacing)
-        findings.update(base="closed" if base is None else "found", wall_openings=holes)
+    found, opening, hole_faces, holes = find_base(cropped, spacing)
+    base = given_base(base_plane, base_curves, lambda: _pool_centre(cropped, grid))
+    if base is None:
+        base, how = found, "closed" if found is None else "found"
     else:
-        base = plane_base(*base_plane).moved(rotation.T, -rotation.T @ translation)
-        _, opening, hole_faces, holes = find_base(cropped, spacing)
-        findings.update(base="given", wall_openings=holes)
+        base, how = base.moved(rotation.T, -rotation.T @ translation), "given"
+    findings.update(base=how, wall_openings=holes)
     turn = _turn(base, cropped.shape)
     cropped, filled = _permuted(cropped, turn), _permuted(filled, turn)
     grid = Grid(cropped.shape, grid.affine @ turn)
@@ -107,6 +107,11 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane) -> Prepared:
         hole_faces - start,
         findings,
     )
+
+
+def _pool_centre(labels, grid):
+    """Centre of the blood pool, RAS mm."""
+    return grid.affine[:3, :3] @ np.argwhere(labels == BLOOD_POOL).mean(axis=0)[::-1] + grid.affine[:3, 3]
 
 
 def _checked(labels, affine):
