@@ -7,7 +7,10 @@ import threading
 import numpy as np
 import pytest
 from LVMLib.errors import LabelError, LVMCancelled, LVMError, ThicknessError
-from LVMLib.phantom import SITE_1, case_subject, heart_grid, render_phase
+from LVMLib.phantom import SITE_2, case_subject, heart_grid, render_phase
+from LVMLib.phantom.case import anatomy_of
+from LVMLib.phantom.motion import ventricle_at
+from LVMLib.phantom.ventricle import wall_surfaces
 from LVMLib.thickness import THICKENING_REASONS, assign_segments, measure_cycle, measure_thickness, segment_table
 from thickness_helpers import centred_grid
 
@@ -220,14 +223,19 @@ def test_cancelling_stops_the_threads_and_reports_come_from_the_calling_thread(s
     assert all(main) and list(fractions) == sorted(fractions)
 
 
-def test_phantom_beat_thickens_where_its_wall_does_and_follows_its_surface():
+@pytest.fixture(scope="module")
+def phantom():
     """Phantom: the known labels of a beating heart with an outflow tract, at ED, halfway and ES."""
-    subject = case_subject(SITE_1, 11, 1)
+    subject = case_subject(SITE_2, 11, 3)
     grid = heart_grid(subject, spacing_mm=2.5, crop="heart")
     times = (0.0, 0.5 * subject.left.end_systole, subject.left.end_systole)
     background = np.zeros(grid.shape, np.float32)
     labels = [render_phase(subject, t, grid, background=background, scanner=False)[1] for t in times]
-    cycle = measure_cycle(labels, grid.affine)
+    return subject, times, measure_cycle(labels, grid.affine)
+
+
+def test_phantom_beat_thickens_and_the_carried_vertices_have_the_thickness_of_each_phase(phantom):
+    subject, _, cycle = phantom
     assert (cycle.ed, cycle.es) == (0, 2)
     assert np.isfinite(cycle.thickening_percent).mean() > 0.9
     medians = np.nanmedian(cycle.thickness_over_time, axis=1)
@@ -236,6 +244,23 @@ def test_phantom_beat_thickens_where_its_wall_does_and_follows_its_surface():
     assert np.allclose(medians, own, atol=0.5)
     frame = cycle.ed_phase.frame
     assert frame.septal @ np.array(subject.body.septal_normal) > np.cos(np.radians(30))
+
+
+def test_phantom_points_stay_near_the_muscle_that_they_began_on_but_for_twist(phantom):
+    """Phantom: the place in the muscle (level and angle, twist taken out) of carried points at ED and ES."""
+    subject, times, cycle = phantom
+    anatomy = anatomy_of(subject)
+    walls = [ventricle_at(subject, anatomy.beat, times[n]) for n in (0, 2)]
+    local = [(cycle.points_over_time[n] - anatomy.heart_ras) @ anatomy.rotation.T for n in (0, 2)]
+    places = [np.array([wall_surfaces(v, *map(float, p))[2:4] for p in points]) for v, points in zip(walls, local)]
+    wall = np.isfinite(places[1][:, 1]) & (places[0][:, 1] > 0) & (places[0][:, 1] < 0.9)  # the apex has no angle
+    along = abs(places[1] - places[0])[wall, 1] * walls[1].length
+    turn = np.angle(np.exp(1j * (places[1] - places[0])[wall, 0]))
+    around = abs(turn) * np.hypot(*local[1][wall, :2].T)
+    print(f"phantom, twist {np.degrees(walls[1].twist):.0f} degrees: along {np.median(along):.1f} mm, P95 ", end="")
+    print(f"{np.percentile(along, 95):.1f}; around {np.median(around):.1f} mm, P95 {np.percentile(around, 95):.1f}")
+    assert np.median(along) < 1.5 and np.percentile(along, 95) < 3
+    assert np.median(around) < 2 and np.percentile(around, 95) < 4
 
 
 def test_insertions_on_the_axis_are_refused(small):

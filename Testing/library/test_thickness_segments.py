@@ -164,5 +164,5 @@ def test_thickness_and_segments_of_different_surfaces_are_refused():
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_bare_ball_of_blood_has_no_frame_instead_of_one_full_of_nan():
     x, y, z, affine = centred_grid(20.0, (2.0, 2.0, 2.0))
-    with pytest.raises(LabelError, match="long axis|mm long"):
+    with pytest.raises(LabelError, match=r"long axis|mm long"):
         find_lv_frame((x**2 + y**2 + z**2 < 15**2).astype(np.uint8), affine)

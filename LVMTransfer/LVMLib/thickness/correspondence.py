@@ -29,7 +29,8 @@ SECTORS = 72
 RIM_KNOWN = 0.6
 # Open edges nearer to the apex than this angle are cuts in the wall, not the base.
 RIM_DEGREES = 60.0
-NEIGHBOURS = 12
+# Triangles to look at for a crossing: most rays cross one of the nearest few, and the others get a second, longer look.
+LOOKS = (4, 20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,12 +91,14 @@ def carry(source: Chart, target: Chart) -> tuple[np.ndarray, np.ndarray]:
         # The whole stretch at the rim, none at the apex, where all angles meet.
         polar = polar * (1 + (ours / theirs - 1) * np.minimum(polar / theirs, 1.5) ** 2)
     seen = _unit(target.angle, np.minimum(polar, np.pi))
-    middles = seen[target.triangles].mean(axis=1)
-    count = min(NEIGHBOURS, len(middles))
-    _, near = cKDTree(middles).query(towards, k=np.arange(1, count + 1))
+    triangles = np.asarray(target.triangles, np.int64)
+    middles = cKDTree(seen[triangles].mean(axis=1), balanced_tree=False, compact_nodes=False)
     corners = np.full((len(towards), 3), -1, np.int64)
     weights = np.zeros((len(towards), 3))
-    _intersect(towards, seen, target.radius, np.asarray(target.triangles, np.int64), near, corners, weights)
+    for count in LOOKS:
+        rays = np.flatnonzero(corners[:, 0] < 0)
+        _, near = middles.query(towards[rays], k=np.arange(1, min(count, len(triangles)) + 1))
+        _intersect(rays, towards, seen, target.radius, triangles, near, corners, weights)
     missed = np.flatnonzero(corners[:, 0] < 0)
     if missed.size:
         # Just beyond the rim: the nearest vertex, if it is no farther than two edges of a triangle.
@@ -165,14 +168,15 @@ def _at(rim, angle):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _intersect(towards, seen, radius, triangles, near, corners, weights):
-    """Where the rays ``towards`` cross the nearest triangles; of several crossings the outermost."""
+def _intersect(rays, towards, seen, radius, triangles, near, corners, weights):
+    """Where the numbered ``rays`` cross the triangles nearest to them; of several crossings the outermost."""
     share = np.empty(3)
-    for v in range(towards.shape[0]):
+    for row in range(rays.shape[0]):
+        v = rays[row]
         dx, dy, dz = towards[v, 0], towards[v, 1], towards[v, 2]
         outermost = 0.0
         for n in range(near.shape[1]):
-            t = near[v, n]
+            t = near[row, n]
             a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
             whole = _det(seen[a, 0], seen[a, 1], seen[a, 2], seen[b], seen[c])
             if abs(whole) < 1e-14:
