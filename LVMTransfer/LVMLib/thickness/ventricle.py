@@ -17,8 +17,8 @@ HALF_SEPTUM_DEGREES = 60.0
 SEPTAL_ARC_DEGREES = (60.0, 200.0)
 MIN_OFFSET_MM = 5.0
 MIN_LENGTH_MM = 5.0
-# Axes are means over thousands of voxels: samples this far apart give the same within half a millimetre, in a tenth of
-# the time.
+# Axes are means over thousands of voxels: samples this far apart give the same within a millimetre, in a tenth of the
+# time.
 SAMPLE_MM = 2.0
 
 
