@@ -9,6 +9,8 @@ from LVMLib.files import sha256
 from LVMLib.grid import LABEL_NAMES
 from LVMLib.learning import Bundle, BundleManifest, Normalisation
 from LVMLib.learning.models.bundle import Architecture, HUWindow, Origin
+from LVMLib.learning.models.foreign import bundle_from_checkpoint
+from LVMLib.learning.models.signature import make_key, require_signed_by, sign
 from LVMLib.network import build_network
 from safetensors.torch import load_file, save_file
 
@@ -100,3 +102,64 @@ def test_a_damaged_bundle_is_a_bundle_error_with_a_remedy(bundle, damage):
         Bundle.load(bundle.path)
     assert str(bundle.path) in str(caught.value)
     assert caught.value.remedy
+
+
+@pytest.fixture
+def signed(bundle, tmp_path):
+    pytest.importorskip("cryptography")
+    public = make_key(tmp_path / "site1.key")
+    sign(bundle, tmp_path / "site1.key")
+    return bundle, public
+
+
+def test_a_signed_bundle_is_known_by_the_public_key_also_as_a_copy(signed, tmp_path):
+    bundle, public = signed
+    require_signed_by(bundle, public)
+    require_signed_by(bundle.copy_to(tmp_path / "copy"), public)
+    assert (tmp_path / "site1.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_changed_manifest_another_key_and_no_signature_are_refused(signed, tmp_path):
+    bundle, public = signed
+    other = make_key(tmp_path / "other.key")
+    with pytest.raises(BundleError, match="Do not use this bundle"):
+        require_signed_by(bundle, other)
+    with pytest.raises(BundleError, match="Ed25519"):
+        require_signed_by(bundle, tmp_path / "site1.key")
+    rewrite(bundle, lambda manifest: manifest.update(name="better"))
+    with pytest.raises(BundleError, match="changed manifest"):
+        require_signed_by(bundle, public)
+    (bundle.path / "bundle.json.sig").unlink()
+    with pytest.raises(BundleError, match="unsigned"):
+        require_signed_by(bundle, public)
+
+
+@pytest.mark.parametrize("wrapped", [lambda s: s, lambda s: {"model": s}, lambda s: {"state_dict": s, "epoch": 3}])
+def test_a_checkpoint_from_elsewhere_becomes_a_bundle(bundle, tmp_path, wrapped):
+    state = {f"module.{name}": tensor for name, tensor in bundle.state.items()}
+    torch.save(wrapped(state), tmp_path / "theirs.pt")
+    made = bundle_from_checkpoint(tmp_path / "theirs.pt", tmp_path / "made", like=bundle, site="elsewhere")
+    assert all(torch.equal(made.state[name], bundle.state[name]) for name in bundle.state)
+    assert Bundle.load(made.path).manifest.provenance[-1].site == "elsewhere"
+
+
+class Harmful:
+    """Would make a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("content", ["code", "other tensors", "no state dict", "no file"])
+def test_a_checkpoint_with_code_or_other_tensors_is_refused_and_nothing_is_executed(bundle, tmp_path, content):
+    path, trap = tmp_path / "theirs.pt", tmp_path / "trap"
+    if content != "no file":
+        found = {"code": Harmful(trap), "other tensors": {"w": torch.zeros(1)}, "no state dict": [1, 2]}[content]
+        torch.save(found, path)
+    with pytest.raises(BundleError) as caught:
+        bundle_from_checkpoint(path, tmp_path / "made", like=bundle, site="elsewhere")
+    assert not trap.exists() and not (tmp_path / "made").exists()
+    assert str(path) in str(caught.value) and caught.value.remedy

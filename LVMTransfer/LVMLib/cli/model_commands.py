@@ -73,18 +73,32 @@ def _register_study(commands: argparse._SubParsersAction) -> None:
 
 
 def _register_model(commands: argparse._SubParsersAction) -> None:
-    model = commands.add_parser("model", help="pack, verify or show a model bundle")
-    actions = model.add_subparsers(dest="action", required=True, metavar="pack|verify|card")
+    model = commands.add_parser("model", help="pack, verify, sign or show a model bundle")
+    actions = model.add_subparsers(dest="action", required=True, metavar="pack|verify|card|import|key|sign")
     pack = actions.add_parser("pack", help="copy a run's best model into a bundle to share")
     pack.add_argument("run_folder", type=Path, metavar="RUN")
     pack.add_argument("bundle", type=Path)
     pack.set_defaults(run=run_pack)
     verify = actions.add_parser("verify", help="check every file and tensor of a bundle")
     verify.add_argument("bundle", type=Path)
+    verify.add_argument("--key", type=Path, metavar="PUBLIC", help="also that the holder of this key signed it")
     verify.set_defaults(run=run_verify)
     card = actions.add_parser("card", help="show a bundle's model card")
     card.add_argument("bundle", type=Path)
     card.set_defaults(run=run_card)
+    bring = actions.add_parser("import", help="make a bundle of a .pt file of the same network")
+    bring.add_argument("checkpoint", type=Path)
+    bring.add_argument("bundle", type=Path)
+    bring.add_argument("--like", type=Path, required=True, metavar="BUNDLE", help="a bundle of the same network")
+    bring.add_argument("--site", required=True, help="who trained it")
+    bring.set_defaults(run=run_import_checkpoint)
+    key = actions.add_parser("key", help="make a key to sign bundles with")
+    key.add_argument("key", type=Path)
+    key.set_defaults(run=run_key)
+    sign = actions.add_parser("sign", help="sign a bundle")
+    sign.add_argument("bundle", type=Path)
+    sign.add_argument("--key", type=Path, required=True, metavar="PRIVATE")
+    sign.set_defaults(run=run_sign)
 
 
 def run_finetune(options: argparse.Namespace, progress: Progress) -> Outcome:
@@ -171,14 +185,44 @@ def run_pack(options: argparse.Namespace, progress: Progress) -> Outcome:
 
 
 def run_verify(options: argparse.Namespace, progress: Progress) -> Outcome:
-    """Verify a bundle."""
+    """Verify a bundle, and its signature if asked to."""
     from ..learning import Bundle
+    from ..learning.models.signature import require_signed_by
 
     bundle = Bundle.load(options.bundle)
-    bundle.network()
-    return Outcome(
-        {"bundle": str(options.bundle), "verified": True}, f"{options.bundle}: every file and tensor is right"
-    )
+    if options.key:
+        require_signed_by(bundle, options.key)
+    result = {"bundle": str(options.bundle), "verified": True, "signed": bool(options.key)}
+    text = f"{options.bundle}: every file and tensor is right"
+    return Outcome(result, f"{text}, and the holder of {options.key} signed it" if options.key else text)
+
+
+def run_import_checkpoint(options: argparse.Namespace, progress: Progress) -> Outcome:
+    """Make a bundle of weights from elsewhere."""
+    from ..learning import Bundle
+    from ..learning.models.foreign import bundle_from_checkpoint
+
+    like = Bundle.load(options.like)
+    bundle = bundle_from_checkpoint(options.checkpoint, options.bundle, like=like, site=options.site)
+    return Outcome({"bundle": str(bundle.path)}, f"{bundle.path}: verified and written")
+
+
+def run_key(options: argparse.Namespace, progress: Progress) -> Outcome:
+    """Make a pair of keys."""
+    from ..learning.models.signature import make_key
+
+    public = make_key(options.key)
+    text = f"{options.key}: keep this private key to yourself\n{public}: give this one to those who get your bundles"
+    return Outcome({"private": str(options.key), "public": str(public)}, text)
+
+
+def run_sign(options: argparse.Namespace, progress: Progress) -> Outcome:
+    """Sign a bundle."""
+    from ..learning import Bundle
+    from ..learning.models.signature import sign
+
+    file = sign(Bundle.load(options.bundle), options.key)
+    return Outcome({"bundle": str(options.bundle), "signature": str(file)}, f"{file}: signed")
 
 
 def run_card(options: argparse.Namespace, progress: Progress) -> Outcome:

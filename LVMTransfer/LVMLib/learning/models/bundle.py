@@ -22,6 +22,7 @@ from ..samples.normalise import Normalisation
 from .card import model_card
 
 WEIGHTS_NAME, MANIFEST_NAME, CARD_NAME = "model.safetensors", "bundle.json", "README.md"
+SIGNATURE_NAME = "bundle.json.sig"
 ARCHITECTURE_VERSION = 1
 
 
@@ -150,15 +151,16 @@ class Bundle:
         """Build the network with these weights, in evaluation mode."""
         architecture = self.manifest.architecture
         network = build_network(architecture.name, classes=len(self.manifest.labels), **architecture.options)
-        _require_tensors(self.path / WEIGHTS_NAME, network.state_dict(), self.state)
+        require_tensors(self.path / WEIGHTS_NAME, network.state_dict(), self.state)
         network.load_state_dict(self.state)
         return network.eval()
 
     def copy_to(self, path: str | os.PathLike) -> Bundle:
         """Copy the bundle, verified, to another folder; errors as `save` and `load`."""
         with atomic_folder(path, replaces=MANIFEST_NAME) as folder:
-            for name in (WEIGHTS_NAME, CARD_NAME, MANIFEST_NAME):
-                shutil.copyfile(self.path / name, folder / name)
+            for name in (WEIGHTS_NAME, CARD_NAME, MANIFEST_NAME, SIGNATURE_NAME):
+                if name != SIGNATURE_NAME or (self.path / name).is_file():
+                    shutil.copyfile(self.path / name, folder / name)
         return Bundle.load(path)
 
     @property
@@ -221,7 +223,8 @@ def _require_known(path: Path, manifest: BundleManifest) -> None:
         raise _error(path / MANIFEST_NAME, error.expected, error.found) from error
 
 
-def _require_tensors(where: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+def require_tensors(where: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    """Raise `BundleError` unless ``found`` has exactly the tensors of ``expected``, by name and shape, and finite."""
     missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or extra:
         what = f"{len(missing)} missing {missing[:2]}, {len(extra)} extra {extra[:2]}"
