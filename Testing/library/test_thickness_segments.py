@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from LVMLib.errors import LabelError, LVMError
-from LVMLib.thickness import SEGMENT_NAMES, LVFrame, assign_segments, find_lv_frame, segment_table
+from LVMLib.thickness import (
+    SEGMENT_NAMES,
+    LVFrame,
+    assign_segments,
+    find_lv_frame,
+    measure_thickness,
+    segment_table,
+)
 from thickness_helpers import centred_grid, rotation
 
 EPI, ENDO = np.array([30.0, 30.0, 60.0]), np.array([20.0, 20.0, 48.0])
@@ -78,6 +85,61 @@ def test_the_frame_of_an_oblique_or_left_handed_image_is_found_from_two_insertio
     one = find_lv_frame(labels, affine, rv_insertion=insertions[0])
     assert one.orientation == "one insertion" and np.isnan(one.septal_arc_degrees)
     assert one.septal @ frame.septal > np.cos(np.radians(4))
+
+
+R_OUTER, R_INNER, SHIFT, THICKEST = 27.0, 18.0, -3.0, np.radians(100.0)
+
+
+def _flow_length(angle):
+    """Length of the heat flow between eccentric circles from the outer one, by bipolar coordinates.
+
+    The potential is the real part of ln((w + a) / (w - a)) with the circles' limiting points at w = -a and a; its
+    flow lines keep the imaginary part.
+    """
+    total = (R_OUTER**2 + SHIFT**2 - R_INNER**2) / SHIFT
+    half = np.sqrt(total**2 / 4 - R_OUTER**2)
+
+    def bipolar(point):
+        w = point - total / 2
+        return np.log((w + half) / (w - half))
+
+    start = bipolar(R_OUTER * np.exp(1j * (angle - THICKEST)))
+    end = bipolar(SHIFT + R_INNER * np.exp(0.5j)).real
+    tau = np.linspace(start.real, end, 2001)
+    speed = half / (np.cosh(tau) - np.cos(start.imag))
+    return abs(np.sum(0.5 * (speed[1:] + speed[:-1]) * np.diff(tau)))
+
+
+@pytest.mark.parametrize(("seed", "mirrored"), [(None, False), (1, True), (2, False)])
+def test_an_eccentric_wall_has_the_analytic_thickness_in_every_sector(seed, mirrored):
+    turn = np.eye(3) if seed is None else rotation(seed)
+    x, y, z, affine = centred_grid(56.0, (1.5, 1.5, 1.5))
+    if mirrored:
+        affine[0] *= -1
+    local = np.stack([x, y, z], axis=-1) * ((-1, 1, 1) if mirrored else (1, 1, 1)) @ turn
+    along, cap = local[..., 2] + 24.0, np.clip(local[..., 2] + 3.0, 0, None)
+    centre = SHIFT * np.array([np.cos(THICKEST), np.sin(THICKEST)])
+    inner = np.linalg.norm([local[..., 0] - centre[0], local[..., 1] - centre[1], cap], axis=0) < R_INNER
+    outer = np.linalg.norm([local[..., 0], local[..., 1], cap], axis=0) < R_OUTER
+    labels = np.where(inner, 1, np.where(outer, 2, 0)).astype(np.uint8)
+    labels[along < 0] = 0
+    insertions = [turn @ (27 * np.cos(a), 27 * np.sin(a), 0.0) for a in np.radians([120.0, 240.0])]
+    frame = find_lv_frame(labels, affine, rv_insertion=insertions)
+    result = measure_thickness(labels, affine)
+    rows = segment_table(result.thickness_mm, assign_segments(result.points, frame))
+    angles = np.linspace(0, 2 * np.pi, 721)
+    truth = np.array([_flow_length(angle) for angle in angles])
+    # Sectors are seen from the long axis, which runs through the cavity, not through the middle of the outside.
+    seen = np.degrees(np.angle(R_OUTER * np.exp(1j * angles) - (centre[0] + 1j * centre[1])))
+    for row, degrees in zip(rows[:6], (90, 150, 210, 270, 330, 30)):
+        sector = truth[np.abs((seen - degrees + 180) % 360 - 180) <= 30]
+        assert row.median_mm == pytest.approx(np.median(sector), abs=0.4), row.name
+        assert row.max_mm == pytest.approx(np.max(sector), abs=0.4), row.name
+
+
+def test_the_oracle_gives_the_wall_where_it_is_thickest_and_thinnest():
+    assert _flow_length(THICKEST) == pytest.approx(R_OUTER - R_INNER - SHIFT, abs=1e-4)
+    assert _flow_length(THICKEST + np.pi) == pytest.approx(R_OUTER - R_INNER + SHIFT, abs=1e-4)
 
 
 def test_without_an_insertion_the_orientation_says_that_it_is_estimated():
