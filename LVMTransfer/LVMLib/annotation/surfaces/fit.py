@@ -1,0 +1,139 @@
+"""Surfaces from labels: what the model or another tool drew becomes endocardium, epicardium and base."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ...grid import Grid, require_labels
+from ...measures import SurfaceDistance, dice, label_surface_distances
+from ..axes import LVAxes, find_axes
+from ..repair import keep_largest
+from .frame import Frame, frame_from_labels
+from .limits import LOWEST_BASE_MM, MINIMAL_WALL_MM, flattened
+from .rays import Occupancy, Samples, end_samples, lateral_samples, occupancy
+from .spline import fit_control, settle_pole
+from .state import BASE, ENDOCARDIUM, EPICARDIUM, RIM, WallSurfaces, control_shapes
+
+
+@dataclass(frozen=True)
+class Stiffness:
+    """How a part resists: weights beside one sample, and the distance (mm) beyond which a sample counts less."""
+
+    smoothing: float
+    flattening: float
+    outlier_mm: float
+
+
+LATERAL = Stiffness(0.1, 0.03, 1.0)
+ENDS = Stiffness(0.01, 0.001, 6.0)
+STIFFNESS = {ENDOCARDIUM: LATERAL, EPICARDIUM: LATERAL, BASE: ENDS, RIM: ENDS}
+"""The base may jump from the mitral plane to the outflow tract; what the walls do so suddenly is noise."""
+LOOKS = 2
+"""How often the surfaces' own labels are fitted in the same way, and the difference taken out."""
+LARGEST_STEP_MM = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Surfaces, and how well they show the labels that they were made from.
+
+    Parameters
+    ----------
+    surfaces : WallSurfaces
+    dice : dict of int to float
+        Dice of blood pool (1) and LVM (2) between the labels and the surfaces' own.
+    distance : dict of int to SurfaceDistance
+        Their surface distances, mm.
+    """
+
+    surfaces: WallSurfaces
+    dice: dict[int, float]
+    distance: dict[int, SurfaceDistance]
+
+
+def fit_labels(labels: np.ndarray, grid: Grid, axes: LVAxes | None = None, *, frame: Frame | None = None) -> Fit:
+    """Return the smooth surfaces of labels.
+
+    Parameters
+    ----------
+    labels : ndarray (Z, Y, X)
+        0 background, 1 blood pool, 2 LVM. Islands are left out; papillary muscles go to the cavity.
+    grid : Grid
+        Grid of the labels, RAS mm.
+    axes : LVAxes, optional
+        From `find_axes` otherwise.
+    frame : Frame, optional
+        Keep these coordinates, for example those of the state before.
+
+    Returns
+    -------
+    Fit
+        With the error of the fit on the grid of the labels.
+
+    Raises
+    ------
+    LabelError
+        Other values than 0, 1, 2; no cavity, or one too small for an axis.
+    GridError
+        A sheared grid.
+    """
+    labels = require_labels(labels, "labels")
+    grid.require_orthogonal("grid of the labels")
+    body = keep_largest(labels)
+    axes = axes or find_axes(body, grid)
+    frame = frame or frame_from_labels(body, grid, axes)
+    goal = occupancy(body, grid)
+    state = _fit(goal, frame, axes)
+    for _ in range(LOOKS):
+        state = _corrected(state, goal, grid, axes)
+    own = state.to_labels(grid)
+    return Fit(state, dice(own, labels), label_surface_distances(own, labels, grid.spacing))
+
+
+def from_control(
+    frame: Frame, control: dict[str, np.ndarray], aortic: np.ndarray | None, **more: object
+) -> WallSurfaces:
+    """Return a state whose control points keep all limits, moved as little as they need."""
+    endo = settle_pole(flattened(control[ENDOCARDIUM], frame))
+    epi = settle_pole(flattened(np.maximum(control[EPICARDIUM], endo + MINIMAL_WALL_MM), frame))
+    epi[1] += max(float((endo[1] + MINIMAL_WALL_MM - epi[1]).max()), 0.0)
+    epi = np.maximum(epi, endo + MINIMAL_WALL_MM)
+    lowest = {part: np.maximum(control[part], LOWEST_BASE_MM) for part in (BASE, RIM)}
+    return WallSurfaces(frame, {ENDOCARDIUM: endo, EPICARDIUM: epi, **lowest}, aortic=aortic, **more)
+
+
+def _fit(seen: Occupancy, frame: Frame, axes: LVAxes) -> WallSurfaces:
+    endo, epi = lateral_samples(seen, frame)
+    control = {ENDOCARDIUM: _solved(ENDOCARDIUM, endo, frame), EPICARDIUM: _solved(EPICARDIUM, epi, frame)}
+    flat = np.full((frame.base_nodes,) * 2, frame.top_mm)
+    lateral = from_control(frame, {**control, BASE: flat, RIM: flat}, axes.aortic)
+    ends = {part: _solved(part, end_samples(seen, lateral, part), frame) for part in (BASE, RIM)}
+    return from_control(frame, {**control, **ends}, axes.aortic)
+
+
+def _solved(part: str, samples: Samples, frame: Frame) -> np.ndarray:
+    return fit_control(
+        samples.u,
+        samples.v,
+        samples.values,
+        samples.weight,
+        control_shapes(frame)[part],
+        lateral=part in (ENDOCARDIUM, EPICARDIUM),
+        **asdict(STIFFNESS[part]),
+    )
+
+
+def _corrected(state: WallSurfaces, goal: Occupancy, grid: Grid, axes: LVAxes) -> WallSurfaces:
+    """Look at the state's own labels as at the goal's, and move the control points by the difference."""
+    frame = state.frame
+    own = occupancy(state.to_labels(grid), grid)
+    pairs = dict(zip((ENDOCARDIUM, EPICARDIUM), zip(lateral_samples(goal, frame), lateral_samples(own, frame))))
+    pairs |= {part: (end_samples(goal, state, part), end_samples(own, state, part)) for part in (BASE, RIM)}
+    control = {}
+    for part, (wanted, seen) in pairs.items():
+        error = np.clip(wanted.values - seen.values, -LARGEST_STEP_MM, LARGEST_STEP_MM)
+        step = Samples(wanted.u, wanted.v, error, wanted.weight * seen.weight)
+        control[part] = state.control[part] + _solved(part, step, frame)
+    return from_control(frame, control, axes.aortic)

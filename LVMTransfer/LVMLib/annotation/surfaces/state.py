@@ -1,0 +1,192 @@
+"""One phase's endocardium, epicardium and base as an immutable state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from ...errors import GridError, LVMError
+from ...grid import Grid
+from ..axes import LVAxes
+from .fields import Fields, fill, sample
+from .frame import ANGLES, STEP_MM, Frame
+from .spline import pad_base, pad_lateral, values
+
+ENDOCARDIUM, EPICARDIUM, BASE = "endocardium", "epicardium", "base"
+SURFACES = (ENDOCARDIUM, EPICARDIUM, BASE)
+RIM = "rim"
+PARTS = (*SURFACES, RIM)
+"""What a state holds control points of; the rim (where the wall ends) moves with the base."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A point that a reader dropped on a surface: later drags leave it where it is.
+
+    Parameters
+    ----------
+    surface : str
+    point : tuple of float
+        RAS mm.
+    """
+
+    surface: str
+    point: tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class WallSurfaces:
+    """Endocardium, epicardium and base of the left ventricle in one phase.
+
+    Both walls are functions of the place on a capped cylinder about the long axis (`Frame`), so that they cannot cross
+    themselves or have holes. The cavity lies inside the endocardium and below the base (mitral leaflets and outflow
+    tract), the wall between endocardium and epicardium and below the rim.
+
+    Parameters
+    ----------
+    frame : Frame
+        Where the long axis is.
+    control : mapping of str to ndarray
+        Control points of cubic B-splines, mm: ``"endocardium"`` and ``"epicardium"`` (rows, 64), distance from the
+        axis; ``"base"`` and ``"rim"`` (N, N), where cavity and wall end over the cross-section, mm above the centre of
+        the cap.
+    locked : mapping of str to ndarray of bool
+        Control points that no edit moves; absent = none.
+    pins : tuple of Pin
+        Points that the reader dropped.
+    septal, aortic : ndarray (3,) or None
+        Unit vectors to the septum and the outflow tract, RAS, for the views.
+    """
+
+    frame: Frame
+    control: Mapping[str, np.ndarray]
+    locked: Mapping[str, np.ndarray] = field(default_factory=dict)
+    pins: tuple[Pin, ...] = ()
+    aortic: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        shapes = control_shapes(self.frame)
+        for name in ("control", "locked"):
+            given = getattr(self, name)
+            kept = {}
+            for part, array in given.items():
+                kept[part] = np.asarray(array, dtype=bool if name == "locked" else float)
+                if kept[part].shape != shapes.get(part):
+                    raise LVMError(
+                        f"surfaces, {part}",
+                        expected=f"{shapes.get(part, 'no such part')}",
+                        found=f"{kept[part].shape}",
+                        remedy="Make the surfaces from labels again.",
+                    )
+                kept[part].setflags(write=False)
+            object.__setattr__(self, name, kept)
+
+    @cached_property
+    def fields(self) -> Fields:
+        """Padded control points for compiled code."""
+        c, frame = self.control, self.frame
+        reach = 0.5 * STEP_MM * (frame.base_nodes - 1)
+        lateral = pad_lateral(c[ENDOCARDIUM]), pad_lateral(c[EPICARDIUM])
+        return Fields(frame.cap_mm, frame.cap_length, reach, *lateral, pad_base(c[BASE]), pad_base(c[RIM]))
+
+    @property
+    def axes(self) -> LVAxes:
+        """Axes for the views: apex on the endocardium, mitral centre on the base, along this state's long axis."""
+        start, direction = self.frame.rays(np.zeros(1), np.zeros(1))
+        apex = self.frame.ras(start + self.radius(ENDOCARDIUM, np.zeros(1), np.zeros(1))[:, None] * direction)[0]
+        middle = float(values(self.fields.base, *(np.full(1, self.fields.reach / STEP_MM),) * 2)[0])
+        mitral = self.frame.ras(np.array([0.0, 0.0, middle]))
+        lateral, _, up = self.frame.turn
+        return LVAxes(apex, mitral, -up, -lateral, self.aortic, up, "points")
+
+    def radius(self, surface: str, s: np.ndarray, angle: np.ndarray) -> np.ndarray:
+        """Return the distance (N,) of endo- or epicardium from the axis along rays, mm."""
+        padded = self.fields.endo if surface == ENDOCARDIUM else self.fields.epi
+        column = np.mod(np.asarray(angle, dtype=float) * (ANGLES / (2 * np.pi)), ANGLES)
+        return values(padded, np.asarray(s, dtype=float) / STEP_MM, column)
+
+    def nearest(self, surface: str, point: np.ndarray) -> np.ndarray:
+        """Return the point (3,) RAS of a surface on the ray (for the base: on the line along the axis) of a point."""
+        require_surface(surface)
+        if surface == BASE:
+            x, y, z = self.frame.local(point)
+            high = z - sample(self.fields, np.array([[x, y, max(z, 0.0)]]))[0, 2] - min(z, 0.0)
+            return self.frame.ras(np.array([x, y, high]))
+        s, angle, _ = (np.atleast_1d(part) for part in self.frame.place(point))
+        return self.frame.points(s, angle, self.radius(surface, s, angle))[0]
+
+    def distances(self, points: np.ndarray) -> np.ndarray:
+        """Return how far RAS points (N, 3) lie beyond endocardium, epicardium, base and rim, (N, 4) mm along rays."""
+        return sample(self.fields, np.ascontiguousarray(self.frame.local(points).reshape(-1, 3)))
+
+    def to_labels(self, grid: Grid) -> np.ndarray:
+        """Return the labels ``(Z, Y, X)`` uint8: 1 cavity with papillary muscles, 2 LVM; no hole, no gap.
+
+        Raises
+        ------
+        GridError
+            The grid is sheared.
+        """
+        grid.require_orthogonal("grid of the labels")
+        labels = np.zeros(grid.shape, np.uint8)
+        self.fill_box(labels, grid, self.box(grid))
+        return labels
+
+    def fill_box(self, labels: np.ndarray, grid: Grid, box: tuple[slice, slice, slice]) -> None:
+        """Write this state's labels into a box (slices along k, j, i) of ``labels``."""
+        matrix = np.empty((3, 4))
+        matrix[:, :3] = self.frame.turn @ grid.affine[:3, :3]
+        matrix[:, 3] = self.frame.local(grid.affine[:3, 3])
+        steps = np.zeros((4, 3))
+        steps[:3], steps[3, 0] = matrix[:, :3].T, grid.spacing.max()
+        start = np.array([side.start for side in box[::-1]])
+        fill(self.fields, matrix, steps, start, labels[box])
+
+    def box(self, grid: Grid) -> tuple[slice, slice, slice]:
+        """Return the voxels that may be labelled, as slices along k, j, i."""
+        frame, widest = self.frame, float(self.control[EPICARDIUM].max())
+        high = max(float(self.control[BASE].max()), float(self.control[RIM].max()))
+        low = -float(self.control[EPICARDIUM][: int(frame.cap_length / STEP_MM) + 4].max())
+        corners = np.array([[x, y, z] for x in (-widest, widest) for y in (-widest, widest) for z in (low, high)])
+        return box_around(frame.ras(corners), grid)
+
+    def changed(self, **control: np.ndarray) -> WallSurfaces:
+        """Return this state with other control points of some parts."""
+        return replace(self, control={**self.control, **control})
+
+
+def control_shapes(frame: Frame) -> dict[str, tuple[int, ...]]:
+    """Return the shape of the control points of each part."""
+    lateral, side = (frame.rows, ANGLES), frame.base_nodes
+    return {ENDOCARDIUM: lateral, EPICARDIUM: lateral, BASE: (side, side), RIM: (side, side)}
+
+
+def box_around(points: np.ndarray, grid: Grid, *, margin: int = 1) -> tuple[slice, slice, slice]:
+    """Return the voxels of the grid around RAS points (N, 3) as slices along k, j, i; empty ones beside the grid."""
+    ijk = grid.to_ijk(points)
+    size = np.array(grid.shape[::-1])
+    low = np.clip(np.floor(ijk.min(axis=0)).astype(int) - margin, 0, size)
+    high = np.clip(np.ceil(ijk.max(axis=0)).astype(int) + margin + 1, 0, size)
+    return tuple(slice(int(a), int(max(a, b))) for a, b in zip(low[::-1], high[::-1]))
+
+
+def require_surface(surface: str) -> None:
+    """Raise `LVMError` unless ``surface`` is one of `SURFACES`."""
+    if surface not in SURFACES:
+        raise LVMError(
+            "surface", expected=", ".join(SURFACES), found=repr(surface), remedy="Name one of the three surfaces."
+        )
+
+
+def require_labels_of(grid: Grid, labels: np.ndarray) -> None:
+    """Raise `GridError` unless ``labels`` is a uint8 array on the grid."""
+    if labels.shape != grid.shape or labels.dtype != np.uint8:
+        raise GridError(
+            "labels",
+            expected=f"uint8 of shape {grid.shape}",
+            found=f"{labels.dtype} of shape {labels.shape}",
+            remedy="Pass the map that `to_labels` made on this grid.",
+        )
