@@ -38,56 +38,67 @@ def writing(folder: Path, *, wait_s: float = 0.0) -> Iterator[None]:
         The folder cannot be written.
     """
     path = folder / LOCK_NAME
-    with storage_errors(path):
-        _take(path, time.monotonic() + wait_s)
+    deadline = time.monotonic() + wait_s
+    while (found := take(path)) is not None:
+        if time.monotonic() >= deadline:
+            raise CohortError(
+                folder,
+                expected="no other process writing here",
+                found=f"process {found.get('pid', '?')} on {found.get('host', '?')}",
+                remedy=f"Wait until it is done; if it is no longer running, delete {LOCK_NAME}.",
+            )
+        time.sleep(0.02)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
 
 
-def _take(path: Path, deadline: float) -> None:
-    owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid()})
-    while True:
-        try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        except FileExistsError:
-            found = _owner(path)
-            if _is_stale(found):
+def take(path: Path, **facts: object) -> dict | None:
+    """Make a lock file that names this process; return None, or what a living owner wrote there.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file.
+    **facts
+        What the file says beside host and process.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written.
+    """
+    owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), **facts})
+    with storage_errors(path):
+        while True:
+            try:
+                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            except FileExistsError:
+                found = owner_of(path)
+                if not _is_stale(found):
+                    return found
                 path.unlink(missing_ok=True)
-            elif time.monotonic() < deadline:
-                time.sleep(0.02)
-            else:
-                raise _in_use(path, found) from None
-            continue
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(owner)
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
-        return
+                continue
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                    stream.write(owner)
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise
+            return None
 
 
-def _in_use(path: Path, owner: dict) -> CohortError:
-    return CohortError(
-        path.parent,
-        expected="no other process writing here",
-        found=f"process {owner.get('pid', '?')} on {owner.get('host', '?')}",
-        remedy=f"Wait until it is done; if it is no longer running, delete {path.name}.",
-    )
-
-
-def lock_owner(folder: Path) -> dict | None:
-    """Return ``host`` and ``pid`` of who holds the lock of a folder; None if nobody of this computer is alive there."""
-    path = folder / LOCK_NAME
+def lock_owner(folder: Path, name: str = LOCK_NAME) -> dict | None:
+    """Return what the owner of a folder's lock wrote; None if nobody of this computer is alive there."""
+    path = folder / name
     if not path.is_file():
         return None
-    owner = _owner(path)
+    owner = owner_of(path)
     return None if _is_stale(owner) else owner
 
 
-def _owner(path: Path) -> dict:
+def owner_of(path: Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

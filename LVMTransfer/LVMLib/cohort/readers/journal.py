@@ -1,0 +1,133 @@
+"""Every edit on disk at once, beside the labels: what a crash leaves is read back."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from ...files import storage_errors
+from ...origin import now
+
+_MAGIC, _HEAD = b"LVMJ", struct.Struct("<4sIII")
+
+
+@dataclass(frozen=True, eq=False)
+class Recovered:
+    """Edits that were made and not saved.
+
+    Parameters
+    ----------
+    labels : ndarray (Z, Y, X) of uint8
+        The labels after the last edit that is whole on disk.
+    edits : int
+        How many.
+    action : str
+        What the last one was.
+    when : str
+        When it was made, UTC.
+    """
+
+    labels: np.ndarray
+    edits: int
+    action: str
+    when: str
+
+
+class Journal:
+    """The edits of one phase since it was saved, one record each.
+
+    A record holds the labels of the box that an edit changed, compressed, with a checksum, and is forced to the disk
+    before `append` returns. The first record holds all labels. A record that a crash cut off is left out on reading.
+
+    Parameters
+    ----------
+    path : Path
+        The journal file; made by the first edit.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._before: np.ndarray | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there are edits on disk."""
+        return self.path.is_file() and self.path.stat().st_size > 0
+
+    def append(self, labels: np.ndarray, action: str) -> None:
+        """Record the labels ``(Z, Y, X)`` uint8 after an edit.
+
+        Raises
+        ------
+        StorageError
+            The disk is full or read-only; the journal is what it was before, and the next edit tries again.
+        """
+        before = self._before
+        changed = labels > 0 if before is None else labels != before
+        box = ndimage.find_objects(changed.astype(np.uint8))
+        if before is not None and not box:
+            return
+        where = [(side.start, side.stop) for side in box[0]] if box else [(0, 0)] * 3
+        part = labels[tuple(slice(*side) for side in where)]
+        head = {"shape": labels.shape, "box": where, "action": action, "when": now()}
+        self._write(json.dumps(head).encode(), zlib.compress(np.ascontiguousarray(part).tobytes(), 1), before is None)
+        self._before = labels.copy()
+
+    def _write(self, head: bytes, body: bytes, first: bool) -> None:
+        with storage_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # A session begins its own journal; an older one has been kept or discarded before.
+            with open(self.path, "wb" if first else "ab") as stream:
+                size = stream.tell()
+                try:
+                    stream.write(_HEAD.pack(_MAGIC, len(head), len(body), zlib.crc32(head + body)) + head + body)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                except OSError:
+                    with suppress(OSError):
+                        os.ftruncate(stream.fileno(), size)
+                    with suppress(OSError):
+                        stream.close()  # what is left in its buffer does not fit either
+                    os.truncate(self.path, size)
+                    raise
+
+    def read(self) -> Recovered | None:
+        """Return the labels after the last whole record; None where there is none."""
+        if not self.exists:
+            return None
+        content, at, edits = self.path.read_bytes(), 0, 0
+        labels, last = None, {}
+        while at + _HEAD.size <= len(content):
+            magic, head_size, body_size, checksum = _HEAD.unpack_from(content, at)
+            at += _HEAD.size
+            record = content[at : at + head_size + body_size]
+            if magic != _MAGIC or len(record) < head_size + body_size or zlib.crc32(record) != checksum:
+                break
+            last = json.loads(record[:head_size])
+            box = tuple(slice(*side) for side in last["box"])
+            labels = np.zeros(last["shape"], dtype=np.uint8) if labels is None else labels
+            part = np.frombuffer(zlib.decompress(record[head_size:]), dtype=np.uint8)
+            labels[box] = part.reshape(labels[box].shape)
+            at, edits = at + head_size + body_size, edits + 1
+        return None if labels is None else Recovered(labels, edits, last["action"], last["when"])
+
+    def clear(self) -> None:
+        """Forget the edits: the labels are saved."""
+        with storage_errors(self.path):
+            self.path.unlink(missing_ok=True)
+        self._before = None
+
+    def discard(self) -> None:
+        """Set the edits aside, in a file that is kept until the next time."""
+        with storage_errors(self.path):
+            if self.path.is_file():
+                self.path.replace(self.path.with_suffix(".discarded"))
+        self._before = None
