@@ -110,9 +110,9 @@ def _flow_length(angle):
     return abs(np.sum(0.5 * (speed[1:] + speed[:-1]) * np.diff(tau)))
 
 
-@pytest.mark.parametrize(("seed", "mirrored"), [(None, False), (1, True), (2, False)])
+@pytest.mark.parametrize(("seed", "mirrored"), [(1, True), (2, False), (4, True)])
 def test_an_eccentric_wall_has_the_analytic_thickness_in_every_sector(seed, mirrored):
-    turn = np.eye(3) if seed is None else rotation(seed)
+    turn = rotation(seed)
     x, y, z, affine = centred_grid(56.0, (1.5, 1.5, 1.5))
     if mirrored:
         affine[0] *= -1
