@@ -219,6 +219,8 @@ class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):
             parameters.surface = surface
             parameters.streamlines, parameters.statistics = self.outputs(surface)
             parameters.rangeMinimum, parameters.rangeMaximum = min(low, 40.0), min(high, 40.0)
+            if measurement.thickening:
+                parameters.thickeningMinimum, parameters.thickeningMaximum = self.thickeningRange(measurement)
 
 
 class LVMThicknessTest(ScriptedLoadableModuleTest):

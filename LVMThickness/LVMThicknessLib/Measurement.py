@@ -59,7 +59,9 @@ def ofCycle(cycle: object) -> Measurement:
     measured = [phase for phase in cycle.phases if phase.result is not None]
     results = {phase.phase: phase.result for phase in measured}
     frames = {phase.phase: phase.frame for phase in measured if phase.frame is not None}
-    return Measurement(results, frames, cycle.ed, cycle.es, _thickening(cycle, results), tuple(cycle.notes))
+    # That the septum is estimated is said by `Measurement.orientation`.
+    notes = tuple(note for note in cycle.notes if not note.startswith("The septum's place is estimated"))
+    return Measurement(results, frames, cycle.ed, cycle.es, _thickening(cycle, results), notes)
 
 
 def _thickening(cycle: object, results: Mapping[int, object]) -> dict[int, np.ndarray]:

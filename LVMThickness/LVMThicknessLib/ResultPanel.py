@@ -27,9 +27,10 @@ class ResultPanel(SurfacePanel):
         self.ui.statisticsTableView.setMRMLTableNode(Adapter.belonging(surface, Adapter.STATISTICS))
         self.ui.segmentTableView.setMRMLTableNode(segments)
         for view in (self.ui.statisticsTableView, self.ui.segmentTableView):
+            view.verticalHeader().visible = False
             view.resizeColumnsToContents()
         self._showBullseye(parameters, surface, segments, model)
-        self.ui.orientationLabel.text = self._orientation(surface)
+        self.ui.orientationLabel.text = self._orientation(segments)
         setReady(self.ui.histogramButton, [], _("Show the histogram of the thickness in a plot view"))
 
     def clear(self) -> None:
@@ -54,14 +55,15 @@ class ResultPanel(SurfacePanel):
         self.bullseye.show(values, limits, _("Median wall thickness per segment (mm)"), model)
 
     @staticmethod
-    def _orientation(surface: object) -> str:
+    def _orientation(segments: object) -> str:
         said = {
             "two insertions": _("Septum between the two RV insertions given."),
             "one insertion": _("Septum from the anterior RV insertion given."),
-            "estimated": _("Septum ESTIMATED from how hearts lie in the chest: segments may be turned by some 10 to 30"
-                           " degrees. Give the RV insertion under Inputs for exact segments."),
-        }  # fmt: skip
-        orientation = surface.GetAttribute(Adapter.ORIENTATION) or ""
+            "estimated": _(
+                "Septum ESTIMATED: no RV insertion was given, so all segments may be turned about the long axis."
+            ),
+        }
+        orientation = segments.GetAttribute(Adapter.ORIENTATION) or ""
         text = said.get(orientation, _("No segments: the long axis of the ventricle was not found."))
-        notes = surface.GetAttribute(Adapter.NOTES) or ""
+        notes = segments.GetAttribute(Adapter.NOTES) or ""
         return f"{text}\n{notes}" if notes else text

@@ -25,7 +25,6 @@ def phasesToScene(
     """
     from LVMTransferLib.SceneVolumes import newSequenceNode
 
-    logic = slicer.modules.sequences.logic()
     master = browserNode.GetMasterSequenceNode()
     endPhases(node)
     sequenceNode = newSequenceNode(f"{node.GetName()} phases")
@@ -38,10 +37,13 @@ def phasesToScene(
         sequenceNode.SetDataNodeAtValue(template, master.GetNthIndexValue(phase))
     sequenceNode.SetAttribute(ED_ATTRIBUTE, str(ed))
     sequenceNode.SetAttribute(ES_ATTRIBUTE, str(es))
-    logic.AddSynchronizedNode(sequenceNode, node, browserNode)
+    # In one change: between both steps the application would make a proxy of its own.
+    with slicer.util.NodeModify(browserNode):
+        browserNode.AddSynchronizedSequenceNode(sequenceNode)
+        browserNode.AddProxyNode(node, sequenceNode, False)
     browserNode.SetOverwriteProxyName(sequenceNode, False)
     browserNode.SetSaveChanges(sequenceNode, False)
-    logic.UpdateProxyNodesFromSequences(browserNode)
+    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browserNode)
     return sequenceNode
 
 

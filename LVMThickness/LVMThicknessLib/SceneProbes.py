@@ -19,7 +19,7 @@ from .SceneSurfaces import REASON, SEGMENT, THICKNESS, surfaceArray
 # A point farther from every line and vertex is not on this wall.
 REACH_MM = 5.0
 # Beside any colour of the scale, and on black and white.
-PROBE_COLOR = (1.0, 0.35, 0.1)
+PROBE_COLOR = (1.0, 0.25, 0.55)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def probeMarkups(name: str) -> slicer.vtkMRMLMarkupsFiducialNode:
     node.SetControlPointLabelFormat("...")
     display = node.GetDisplayNode()
     display.SetSelectedColor(*PROBE_COLOR)
-    display.SetTextScale(4.0)
+    display.SetTextScale(5.0)
     display.SetGlyphScale(2.0)
     display.SetSnapMode(slicer.vtkMRMLMarkupsDisplayNode.SnapModeToVisibleSurface)
     display.SetPointLabelsVisibility(True)

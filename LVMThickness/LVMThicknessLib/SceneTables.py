@@ -15,6 +15,8 @@ import vtk
 from .SceneSurfaces import SEGMENT, THICKENING, THICKNESS, surfaceArray
 
 BIN_MM = 0.5
+# What a reader can use: a hundredth of a millimetre is far below what a mask tells.
+DECIMALS = 2
 HISTOGRAM_COLUMNS = ("Thickness (mm)", "Share of the surface points (%)")
 SEGMENT_COLUMNS = ("Segment", "Name", "Median mm", "Mean mm", "P95 mm", "Maximum mm", "Points", "No value")
 THICKENING_COLUMN = "Thickening %"
@@ -122,7 +124,7 @@ def _fill(node: slicer.vtkMRMLTableNode, titles: Sequence[str], rows: Sequence[S
         column = vtk.vtkStringArray() if isinstance(values[0], str) else vtk.vtkDoubleArray()
         column.SetName(title)
         for value in values:
-            column.InsertNextValue(value)
+            column.InsertNextValue(value if isinstance(value, str) else round(value, DECIMALS))
         table.AddColumn(column)
     node.SetAndObserveTable(table)
     node.SetUseColumnTitleAsColumnHeader(True)

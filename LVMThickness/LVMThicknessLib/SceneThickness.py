@@ -41,13 +41,15 @@ class SceneThickness(SceneMeasuring):
         surface = surface or self._newModel(name)
         Adapter.endPhases(surface)
         Adapter.updateThicknessModel(surface, result, arrays=measurement.arrays(measurement.ed))
-        surface.SetAttribute(Adapter.ORIENTATION, measurement.orientation)
-        surface.SetAttribute(Adapter.NOTES, "\n".join(measurement.notes))
         lines = Adapter.belonging(surface, Adapter.LINES)
         lines = lines or Adapter.attach(surface, Adapter.LINES, self._newModel(f"{name} lines"))
         Adapter.endPhases(lines)
         lines.SetAndObservePolyData(Adapter.linesPolyData(result))
         self._attachOutputs(surface, name, streamlines, statistics)
+        # Not on the surface: a browser that changes the phase replaces a node's attributes.
+        segments = Adapter.belonging(surface, Adapter.SEGMENT_TABLE)
+        segments.SetAttribute(Adapter.ORIENTATION, measurement.orientation)
+        segments.SetAttribute(Adapter.NOTES, "\n".join(measurement.notes))
         if len(measurement.results) > 1:
             self._followPhases(measurement, surface, lines, self._browserOf(segmentationNode))
         self.drawStreamlines(surface)
@@ -91,6 +93,15 @@ class SceneThickness(SceneMeasuring):
         from . import MRMLAdapter as Adapter
 
         return Adapter.thicknessRange(np.concatenate([result.thickness_mm for result in measurement.results.values()]))
+
+    def thickeningRange(self, measurement: object) -> tuple[float, float]:
+        """Return the colour range that suits the thickening of a measurement, in tens of percent; 0 is in it."""
+        known = np.concatenate(list(measurement.thickening.values()))
+        known = known[np.isfinite(known)]
+        if not len(known):
+            return 0.0, 100.0
+        low, high = np.percentile(known, [2, 98])
+        return max(10.0 * np.floor(min(low, 0.0) / 10), -100.0), min(max(10.0 * np.ceil(high / 10), 10.0), 400.0)
 
     # -- look closer ---------------------------------------------------------------------------------------------------
 

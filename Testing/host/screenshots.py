@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Testing"))
 OUT = ROOT / "Resources" / "Screenshots"
 PANEL_WIDTH, GAP, LARGEST_BYTES = 460, 8, 300_000
+THICKNESS_HEIGHT, LATERAL_SEGMENT = 1880, 12
 SEED, PHASES, SPACING_MM = 20, 5, 1.5
 COHORT, MODEL = Path("site2"), Path("Site1")
 
@@ -35,8 +37,10 @@ def main() -> int:
         volume, segmentation = transfer.parameters.inputVolume, transfer.parameters.segmentation
         save(OUT / "LVMTransfer.png", grabbed(desktop, transfer, 1400), contour_views(volume, segmentation))
         desktop.leave_module("LVMTransfer")
-        thickness, result = thickness_panel(desktop, segmentation)
-        save(OUT / "LVMThickness.png", grabbed(desktop, thickness, 930), thickness_views(volume, segmentation, result))
+        thickness = thickness_panel(desktop, segmentation)
+        panel = grabbed(desktop, thickness, THICKNESS_HEIGHT)
+        views = thickness_views(volume, segmentation, thickness.parameters.surface, panel.height() // 3)
+        save(OUT / "LVMThickness.png", panel, views)
         os.chdir(ROOT)
     return 0
 
@@ -58,20 +62,45 @@ def transfer_panel(desktop: object) -> object:
     return widget
 
 
-def thickness_panel(desktop: object, segmentation: object) -> tuple[object, object]:
-    """Open LVM Thickness and measure; return the widget and its result."""
+def thickness_panel(desktop: object, segmentation: object) -> object:
+    """Open LVM Thickness, measure all phases, and set a point on the lateral wall; return the widget."""
     widget = desktop.open_module("LVMThickness")
     widget.parameters.segmentation = segmentation
-    kept, measure = [], widget.logic.measure
-
-    def measured(*arguments: object, **options: object) -> object:
-        kept.append(measure(*arguments, **options))
-        return kept[-1]
-
-    widget.logic.measure = measured
+    widget.ui.phasesComboBox.currentIndex = 1
     widget.ui.applyButton.click()
-    desktop.process_events()
-    return widget, kept[0]
+    settle(desktop)
+    widget.ui.esButton.click()
+    settle(desktop)
+    surface = widget.parameters.surface
+    middle = np.flatnonzero(surface_array(surface, "aha_segment") == LATERAL_SEGMENT)
+    points = slicer_points(surface)[middle]
+    widget.ui.probeButton.click()
+    widget.logic.probes(surface).AddControlPoint(*points[np.linalg.norm(points - points.mean(0), axis=1).argmin()])
+    widget.refresh()
+    settle(desktop)
+    return widget
+
+
+def surface_array(surface: object, name: str) -> np.ndarray:
+    """Return a point array of a model."""
+    import slicer
+
+    return slicer.util.arrayFromModelPointData(surface, name)
+
+
+def slicer_points(surface: object) -> np.ndarray:
+    """Return the points of a model, RAS mm."""
+    import slicer
+
+    return slicer.util.arrayFromModelPoints(surface)
+
+
+def settle(desktop: object) -> None:
+    """Let the panel do what it does a moment after a change."""
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        desktop.process_events()
+        time.sleep(0.02)
 
 
 def contour_views(volume: object, segmentation: object) -> np.ndarray:
@@ -84,15 +113,26 @@ def contour_views(volume: object, segmentation: object) -> np.ndarray:
     return np.vstack([row[:, left : left + 460] for left in np.linspace(0, row.shape[1] - 460, 3).astype(int)])
 
 
-def thickness_views(volume: object, segmentation: object, result: object) -> np.ndarray:
-    """Return surface and streamlines, one below the other, RGB."""
+def thickness_views(volume: object, segmentation: object, surface: object, height: int) -> np.ndarray:
+    """Return what the 3D view shows: thickness with a point, thickening, streamlines; one below the other, RGB."""
     from LVMLib.annotation import find_axes
-    from LVMTransferLib import MRMLAdapter
-    from LVMTransferLib.CasePictures import thicknessPicture
+    from LVMThicknessLib import MRMLAdapter as Adapter
+    from LVMTransferLib import MRMLAdapter, Pictures
 
     labels, grid = MRMLAdapter.labelsFromSegmentation(segmentation, volume), MRMLAdapter.gridFromVolume(volume)
-    row = thicknessPicture(result, find_axes(labels, grid), title="Phantom ED", size=(560, 460))
-    return np.vstack([row[:, :560], row[:, -560:]])
+    axes = find_axes(labels, grid)
+    view = {"viewFrom": axes.direction(20.0) - 0.25 * axes.axis, "viewUp": -axes.axis, "size": (600, height)}
+    view["background"] = (0.1, 0.1, 0.15)
+    tubes, probes, lines = (
+        Adapter.belonging(surface, role) for role in (Adapter.TUBES, Adapter.PROBES, Adapter.PROBE_LINES)
+    )
+    pictures = [
+        Pictures.renderThreeD(caption="Phantom ES", show=[surface, tubes, probes, lines], **view),
+        Pictures.renderThreeD(caption="Phantom ES, streamlines", show=[tubes, probes, lines], **view),
+    ]
+    Adapter.showQuantity(surface, "thickening", (0.0, 30.0))
+    pictures.append(Pictures.renderThreeD(caption="Phantom ES, wall thickening", show=[surface], **view))
+    return np.vstack(pictures)
 
 
 def grabbed(desktop: object, widget: object, height: int) -> object:

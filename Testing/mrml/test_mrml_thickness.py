@@ -154,9 +154,9 @@ def test_the_table_counts_invalid_vertices_and_leaves_them_out():
     table = MRMLAdapter.statisticsTable(result.thickness_mm, "statistics").GetTable()
     rows = {table.GetValue(n, 0).ToString(): table.GetValue(n, 1).ToDouble() for n in range(table.GetNumberOfRows())}
     valid = result.thickness_mm[5:]
-    assert rows["Median"] == pytest.approx(np.median(valid))
-    assert rows["P95"] == pytest.approx(np.percentile(valid, 95))
-    assert rows["Maximum"] == pytest.approx(valid.max())
+    assert rows["Median"] == pytest.approx(np.median(valid), abs=0.005)
+    assert rows["P95"] == pytest.approx(np.percentile(valid, 95), abs=0.005)
+    assert rows["Maximum"] == pytest.approx(valid.max(), abs=0.005)
     assert (rows["Vertices"], rows["Invalid vertices"]) == (len(result.points), 5)
     assert table.GetValue(0, 2).ToString() == "mm"
 
