@@ -25,8 +25,8 @@ SPARE_REFERENCES = 1 << 40
 def keep_singletons() -> None:
     """Keep None, True and False alive before Python 3.12, where they can be freed.
 
-    PySide6 (seen with 6.12) gives back references to them that it never took, a thousand in as many calls of ``processEvents``;
-    at zero the interpreter aborts.
+    PySide6 (seen with 6.12) gives back references to them that it never took, one in each call of ``processEvents``; at
+    zero the interpreter aborts.
     """
     if sys.version_info < (3, 12):
         for value in (None, True, False):
