@@ -97,43 +97,50 @@ def run_thickness(options: argparse.Namespace, progress: Progress) -> Outcome:
 def _write_phases(options, cycle, grid, summary):
     """Write each phase's files and put their names into ``summary``, those of ED at its top."""
     from ..imaging import write_sequence_nifti
-    from ..thickness import role_of, surface_arrays, write_streamlines, write_surface
+    from ..thickness import surface_arrays, write_streamlines, write_surface
 
+    endings = {cycle.es: "_es", cycle.ed: ""}
     for row, phase in zip(summary["phases"], cycle.phases):
-        role = role_of(cycle, phase.phase)
-        if phase.result is None or not (role or options.every_phase):
+        if phase.result is None or not (phase.phase in endings or options.every_phase):
             continue
-        ending = {"ED": "", "ES": "_es"}.get(role, f"_{phase.phase:02d}")
+        ending = endings.get(phase.phase, f"_{phase.phase:02d}")
         files = {"surface": f"thickness{ending}.vtp", "streamlines": f"streamlines{ending}.vtp"}
         files = {name: str(options.out / file) for name, file in files.items()}
-        arrays = surface_arrays(cycle, model=options.segments) if role == "ED" else None
+        arrays = surface_arrays(cycle, model=options.segments) if phase.phase == cycle.ed else None
         write_surface(files["surface"], phase.result, arrays)
         write_streamlines(files["streamlines"], phase.result)
-        if role:
+        if phase.phase in endings:
             files["volume"] = str(options.out / f"thickness{ending}.nii.gz")
             write_sequence_nifti(files["volume"], [phase.result.thickness_volume], grid, dtype="float32")
         row |= files
-        if role == "ED":
+        if phase.phase == cycle.ed:
             summary |= files
 
 
 def _write_segments(options, cycle, summary):
-    from ..thickness import nice_limits, phase_table, thickening_table, write_bullseye_svg, write_segments_csv
+    from ..thickness import (
+        nice_limits,
+        phase_table,
+        role_of,
+        thickening_table,
+        write_bullseye_svg,
+        write_segments_csv,
+    )
 
     model = options.segments
     summary["segments_csv"] = str(options.out / "segments.csv")
     write_segments_csv(summary["segments_csv"], cycle, model=model)
-    ends = {"": (cycle.ed_phase, "ED"), "_es": (cycle.es_phase, "ES")}
+    ends = {"": cycle.ed_phase, "_es": cycle.es_phase}
     if cycle.es == cycle.ed or cycle.es_phase.result is None:
         del ends["_es"]
-    medians = {end: [row.median_mm for row in phase_table(phase, model=model)[:-1]] for end, (phase, _) in ends.items()}
+    medians = {end: [row.median_mm for row in phase_table(phase, model=model)[:-1]] for end, phase in ends.items()}
     # One scale, so that ED and ES can be compared by colour.
     limits = nice_limits(np.concatenate([*medians.values()]))
     note = _NOTES[summary["orientation"]]
     for end, values in medians.items():
-        phase, name = ends[end]
         summary[f"bullseye{end}"] = path = str(options.out / f"bullseye{end}.svg")
-        title = f"Median wall thickness, {name} (phase {phase.phase})"
+        role = role_of(cycle, ends[end].phase)
+        title = "Median wall thickness" + (f", {role} (phase {ends[end].phase})" if role else "")
         write_bullseye_svg(path, values, model=model, title=title, limits=limits, note=note)
     if "_es" in ends:
         values = [row.median_mm for row in thickening_table(cycle, model=model)[:-1]]
@@ -146,11 +153,13 @@ def _write_segments(options, cycle, summary):
 
 def _said(summary):
     text = "median {median_mm:.2f} mm, P95 {p95_mm:.2f} mm, maximum {max_mm:.2f} mm at {vertices} points"
-    lines = [f"ED (phase {summary['ed']}): " + _filled(text, summary) + f" ({summary['invalid']} without a value)"]
-    at_es = next((row for row in summary["phases"] if row["role"] == "ES" and row["error"] is None), None)
-    if at_es is not None:
-        lines.append(f"ES (phase {summary['es']}): " + _filled(text, at_es))
-        lines.append(_filled("thickening {thickening_percent:.0f} % (median)", summary))
+    lines = [_filled(text, summary) + f" ({summary['invalid']} without a value)"]
+    if summary["ed"] != summary["es"]:
+        lines[0] = f"ED (phase {summary['ed']}): {lines[0]}"
+        at_es = next(row for row in summary["phases"] if row["role"] == "ES")
+        if at_es["error"] is None:
+            lines.append(f"ES (phase {summary['es']}): " + _filled(text, at_es))
+            lines.append(_filled("thickening {thickening_percent:.0f} % (median)", summary))
     return "\n".join([*lines, *summary["notes"], summary["surface"]])
 
 

@@ -308,7 +308,7 @@ def _thickening(found, ends, over_time):
 
 
 def _notes(found, not_labelled, planned, ends):
-    notes = [str(each.error) for each in found if each.error is not None]
+    notes = [str(error) for each in found for error in (each.error, each.frame_error) if error is not None]
     notes += [
         f"Phase {old} would be {name} by its volume, but could not be measured; {name} is taken at phase {new}."
         for name, old, new in zip(("ED", "ES"), planned, ends)

@@ -31,7 +31,9 @@ _COLUMNS = (
 
 
 def role_of(cycle: CycleResult, phase: int) -> str:
-    """Return ``"ED"``, ``"ES"`` or ``""``."""
+    """Return ``"ED"``, ``"ES"`` or ``""``, also for a single phase, of which nobody knows what it is."""
+    if cycle.ed == cycle.es:
+        return ""
     return ED if phase == cycle.ed else ES if phase == cycle.es else ""
 
 
