@@ -16,7 +16,7 @@ from LVMLib.cohort.lock import writing
 from LVMLib.errors import CohortError, LVMCancelled, PairError, TrainingError
 from LVMLib.grid import Grid
 from LVMLib.imaging import ArrayFrames, Sequence
-from LVMLib.learning import Bundle, FinetuneConfig, RunFolder, finetune, predict, predict_volume_curve, read_events
+from LVMLib.learning import Bundle, FinetuneConfig, RunFolder, finetune, predict, predict_sequence, read_events
 from safetensors.torch import load_file
 
 # Runs in a process of its own, so that it can be killed like one; never ends by itself in the time of the test.
@@ -109,9 +109,9 @@ def test_prediction_finds_the_ventricle_on_any_grid_and_in_one_phase(trained):
 
 def test_all_phases_are_predicted_and_the_volume_curve_follows(trained, pairs):
     bundle = Bundle.load(trained[0].bundle)
-    curve = predict_volume_curve(pairs[3].image(), bundle, device="cpu")
-    assert curve.shape == (4,)
-    assert curve[0] > curve[2]
+    found = predict_sequence(pairs[3].image(), bundle, repaired=[0], device="cpu")
+    assert list(found.volumes_ml) == [0, 1, 2, 3] and list(found.repairs) == [0]
+    assert found.volumes_ml[0] > found.volumes_ml[2] and found.jitter_ml >= 0
     together = dataclasses.replace(bundle, manifest=bundle.manifest.model_copy(update={"context": 0}))
     assert set(predict(pairs[3].image(), together, phases=[1, 3], device="cpu", variants=2)) == {1, 3}
     with pytest.raises(TrainingError, match="phases between 0 and 3"):

@@ -133,10 +133,17 @@ def run_segment(options: argparse.Namespace, progress: Progress) -> Outcome:
     sequence = read_image(options.image, progress=part(progress, 0.0, 0.1))
     require_label_file(options.labels, phases=len(sequence), image=options.image)
     found = predict_sequence(sequence, bundle, device=options.device, progress=part(progress, 0.1, 0.9))
-    write_label_phases(options.labels, [found.labels[phase] for phase in range(len(sequence))], sequence.grid)
-    result = {"labels": str(options.labels), "ed": found.ed, "es": found.es, "volumes_ml": found.volumes_ml}
+    write_label_phases(options.labels, found.labels.values(), sequence.grid)
+    result = {
+        "labels": str(options.labels),
+        "ed": found.ed,
+        "es": found.es,
+        "volumes_ml": found.volumes_ml,
+        "jitter_ml": found.jitter_ml,
+    }
     volumes = ", ".join(f"{volume:.0f}" for volume in found.volumes_ml.values())
-    return Outcome(result, f"{options.labels}: LV cavity {volumes} ml")
+    jitter = f", jitter between phases {found.jitter_ml:.1f} ml" if len(found.volumes_ml) >= 4 else ""
+    return Outcome(result, f"{options.labels}: LV cavity {volumes} ml{jitter}")
 
 
 def run_predict(options: argparse.Namespace, progress: Progress) -> Outcome:
@@ -162,10 +169,11 @@ def run_predict(options: argparse.Namespace, progress: Progress) -> Outcome:
                 "es": case.es,
                 "ed_ml": found.volumes_ml[case.ed],
                 "es_ml": found.volumes_ml[case.es],
-                "holes_before": sum(repair.holes_before for repair in repairs),
-                "holes_after": sum(repair.holes_after for repair in repairs),
-                "gaps_before": sum(repair.gaps_before for repair in repairs),
-                "gaps_after": sum(repair.gaps_after for repair in repairs),
+                "holes_before": sum(repair["holes_before"] for repair in repairs),
+                "holes_after": sum(repair["holes_after"] for repair in repairs),
+                "gaps_before": sum(repair["gaps_before"] for repair in repairs),
+                "gaps_after": sum(repair["gaps_after"] for repair in repairs),
+                "jitter_ml": found.jitter_ml,
                 "volumes_ml": found.volumes_ml,
             }
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -133,15 +133,15 @@ def write_code_map(path: str | os.PathLike, codes: np.ndarray, grid: Grid) -> st
     return write(path, [codes], grid, dtype=np.uint8)
 
 
-def write_label_phases(path: str | os.PathLike, phases: Sequence[np.ndarray], grid: Grid) -> str:
-    """Write the labels of one or several phases; one phase becomes a 3D file.
+def write_label_phases(path: str | os.PathLike, phases: Collection[np.ndarray], grid: Grid) -> str:
+    """Write the labels of one or several phases, one at a time; one phase becomes a 3D file.
 
     Parameters
     ----------
     path : path
         As `write_labels`.
-    phases : sequence of ndarray (Z, Y, X) uint8
-        Labels of each phase, in the order of the image.
+    phases : collection of ndarray (Z, Y, X) uint8
+        Labels of each phase, in the order of the image; taken one at a time.
     grid : Grid
         The image's grid.
 
@@ -155,7 +155,13 @@ def write_label_phases(path: str | os.PathLike, phases: Sequence[np.ndarray], gr
     ImageError, LabelError, StorageError
         As `write_labels`.
     """
-    return write_labels(path, phases[0] if len(phases) == 1 else np.stack(phases), grid)
+    path = Path(path)
+    suffix = label_suffix(path)
+    if len(phases) == 1 or suffix == ".seg.nrrd":
+        return write_labels(path, next(iter(phases)) if len(phases) == 1 else np.stack(list(phases)), grid)
+    write = write_sequence_nifti if suffix.startswith(".nii") else write_sequence_nrrd
+    frames = (require_labels(labels, path, allow_empty=True) for labels in phases)
+    return write(path, frames, grid, dtype=np.uint8, phases=len(phases))
 
 
 def require_label_file(path: str | os.PathLike, *, phases: int = 1, image: str | os.PathLike | None = None) -> None:

@@ -3,7 +3,8 @@
 from .config import Augmentation, FinetuneConfig
 from .models.bundle import Bundle, BundleManifest
 from .models.cases import MODEL_READER, CasePrediction, predict_case, predict_sequence
-from .models.predict import predict, predict_volume_curve
+from .models.consistency import volume_jitter_ml
+from .models.predict import predict, predict_phases
 from .samples.normalise import Normalisation
 from .training.loss import sparse_dice_loss
 from .training.runfolder import RunFolder, read_events
@@ -22,8 +23,9 @@ __all__ = [
     "finetune",
     "predict",
     "predict_case",
+    "predict_phases",
     "predict_sequence",
-    "predict_volume_curve",
     "read_events",
     "sparse_dice_loss",
+    "volume_jitter_ml",
 ]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Sequence as Phases
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...annotation.repair import Repair, repair_labels
+from ...annotation.repair import repair_labels
 from ...cohort import Case, propose_phases
 from ...errors import ImageError
-from ...grid import BLOOD_POOL
+from ...grid import BLOOD_POOL, Grid
 from ...imaging import Sequence
 from ...progress import Progress, part, silent
 from .bundle import Bundle
-from .predict import predict
+from .consistency import volume_jitter_ml
+from .label_store import LabelStore
+from .predict import predict_phases
 
 MODEL_READER = "model"
 
@@ -25,45 +28,64 @@ class CasePrediction:
 
     Attributes
     ----------
-    labels : dict of int to ndarray (Z, Y, X) uint8
-        Repaired labels of each predicted phase on the image's grid.
-    repairs : dict of int to Repair
-        Holes and gaps before and after, per phase.
+    labels : mapping of int to ndarray (Z, Y, X) uint8
+        Labels of each phase on the image's grid, repaired where ``repairs`` has the phase.
+    repairs : dict of int to dict
+        Holes and gaps before and after, per repaired phase.
     volumes_ml : dict of int to float
         LV cavity volume per phase.
+    jitter_ml : float
+        How far that volume jumps between phases, `volume_jitter_ml`; NaN for fewer than four phases.
     ed, es : int
         Phases proposed as end-diastole and end-systole; equal when there is one phase.
     """
 
-    labels: dict[int, np.ndarray]
-    repairs: dict[int, Repair]
+    labels: LabelStore
+    repairs: dict[int, dict[str, int]]
     volumes_ml: dict[int, float]
+    jitter_ml: float
     ed: int
     es: int
 
+    def repair(self, phases: Iterable[int], grid: Grid, *, progress: Progress = silent) -> None:
+        """Repair phases that are not yet repaired."""
+        wanted = [phase for phase in phases if phase not in self.repairs]
+        for number, phase in enumerate(wanted):
+            progress(number / len(wanted), f"repairing phase {phase}")
+            repair = repair_labels(self.labels[phase], grid)
+            self.labels.put(phase, repair.labels)
+            self.repairs[phase] = repair.counts()
+
 
 def predict_sequence(
-    sequence: Sequence, bundle: Bundle, *, device: str | None = None, progress: Progress = silent
+    sequence: Sequence,
+    bundle: Bundle,
+    *,
+    repaired: Iterable[int] | None = None,
+    device: str | None = None,
+    progress: Progress = silent,
 ) -> CasePrediction:
-    """Predict and repair every phase of a 4D image, and propose ED and ES from the cavity volume.
+    """Predict every phase of a 4D image, propose ED and ES from the cavity volume, and repair the labels.
+
+    Parameters
+    ----------
+    repaired : iterable of int, optional
+        Phases to repair; None = all.
 
     Raises
     ------
     ImageError
         A phase of the image cannot be read, or the model finds no left ventricle in it.
     """
-    predicted = predict(sequence, bundle, device=device, progress=part(progress, 0.0, 0.9))
-    repairs = {}
-    for number, (phase, labels) in enumerate(predicted.items()):
-        progress(0.9 + 0.1 * number / len(predicted), f"repairing phase {phase}")
-        _require_found(labels, f"{sequence.source}, phase {phase}")
-        repairs[phase] = repair_labels(labels, sequence.grid)
-    labels = {phase: repair.labels for phase, repair in repairs.items()}
-    volumes = {
-        phase: float((mask == BLOOD_POOL).sum()) * sequence.grid.voxel_volume / 1000 for phase, mask in labels.items()
-    }
+    labels, volumes = LabelStore(sequence.grid.shape), {}
+    for phase, found in predict_phases(sequence, bundle, device=device, progress=part(progress, 0.0, 0.9)):
+        _require_found(found, f"{sequence.source}, phase {phase}")
+        labels.put(phase, found)
+        volumes[phase] = float(np.count_nonzero(found == BLOOD_POOL)) * sequence.grid.voxel_volume / 1000
     ed, es = propose_phases(volumes)
-    return CasePrediction(labels, repairs, volumes, ed, es)
+    prediction = CasePrediction(labels, {}, volumes, volume_jitter_ml(volumes), ed, es)
+    prediction.repair(labels if repaired is None else repaired, sequence.grid, progress=part(progress, 0.9, 1.0))
+    return prediction
 
 
 def predict_case(
@@ -90,11 +112,13 @@ def predict_case(
     StorageError
         The labels cannot be written.
     """
-    prediction = predict_sequence(case.image(), bundle, device=device, progress=progress)
+    prediction = predict_sequence(case.image(), bundle, repaired=(), device=device, progress=part(progress, 0.0, 0.9))
     choices = ((ed, case.ed, prediction.ed), (es, case.es, prediction.es))
     ed, es = (next(phase for phase in choice if phase is not None) for choice in choices)
     case.set_phases(ed=ed, es=es)
-    for phase in sorted({case.ed, case.es} if phases is None else set(phases)):
+    wanted = sorted({case.ed, case.es} if phases is None else set(phases))
+    prediction.repair(wanted, case.grid, progress=part(progress, 0.9, 1.0))
+    for phase in wanted:
         case.write_labels(MODEL_READER, phase, prediction.labels[phase])
     return prediction
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...errors import TrainingError
-from ...grid import BLOOD_POOL, Grid
+from ...grid import Grid
 from ...imaging import Sequence
-from ...progress import Progress, part, silent
+from ...progress import Progress, silent
 from ..device import choose_device
 from ..samples.working_grid import to_working, working_grid
 from .bundle import Bundle
+from .label_store import LabelStore
 from .segment import Model, heart_box, keep_one_ventricle, with_variants
 
 _LOOKS = 1
 """Phases in which the heart is looked for: it moves far less in a beat than the box around it is wide."""
 
 
-def predict(
+def predict_phases(
     sequence: Sequence,
     bundle: Bundle,
     *,
@@ -29,12 +30,12 @@ def predict(
     device: str | None = None,
     variants: int = 1,
     progress: Progress = silent,
-) -> dict[int, np.ndarray]:
-    """Segment phases of a 4D image.
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Segment phases of a 4D image, one after the other.
 
     The heart is found over the whole field of view first, then segmented in a box of the size that the network was
     trained on, with as many phases at once as the bundle says. Probabilities are interpolated to the image's grid, so
-    that surfaces are smooth there.
+    that surfaces are smooth there. A phase is read when it is needed, and only its box is kept.
 
     Parameters
     ----------
@@ -49,10 +50,10 @@ def predict(
     variants : int
         Test-time augmentation: the mean of so many shifted and re-contrasted looks.
 
-    Returns
-    -------
-    dict of int to ndarray (Z, Y, X) uint8
-        Labels on the sequence's grid.
+    Yields
+    ------
+    int, ndarray (Z, Y, X) uint8
+        Phase, and its labels on the sequence's grid.
 
     Raises
     ------
@@ -69,21 +70,18 @@ def predict(
     looks = sorted({wanted[round(n)] for n in np.linspace(0, len(wanted) - 1, min(_LOOKS, len(wanted)))})
     box = heart_box(model, [frames(t) for t in looks])
     frames.cut(box)
-    result = {}
     for number, (phase, probability) in enumerate(_phase_probabilities(model, frames, wanted, variants)):
         progress(0.1 + 0.9 * number / len(wanted), f"phase {phase + 1} of {len(sequence)}")
-        result[phase] = to_native(keep_one_ventricle(probability), target, box, sequence.grid)
+        yield phase, to_native(keep_one_ventricle(probability), target, box, sequence.grid)
     progress(1.0, "segmented")
+
+
+def predict(sequence: Sequence, bundle: Bundle, **options) -> Mapping[int, np.ndarray]:
+    """Segment phases of a 4D image, as `predict_phases`, and keep them all, compressed."""
+    result = LabelStore(sequence.grid.shape)
+    for phase, labels in predict_phases(sequence, bundle, **options):
+        result.put(phase, labels)
     return result
-
-
-def predict_volume_curve(
-    sequence: Sequence, bundle: Bundle, *, device: str | None = None, progress: Progress = silent
-) -> np.ndarray:
-    """Return the LV cavity volume of every phase, ml, shape (T,)."""
-    labels = predict(sequence, bundle, device=device, progress=part(progress, 0.0, 1.0))
-    millilitres = sequence.grid.voxel_volume / 1000
-    return np.array([np.count_nonzero(labels[t] == BLOOD_POOL) * millilitres for t in range(len(sequence))])
 
 
 def model_of(bundle: Bundle, device: str | None = None, *, precision: str = "auto") -> Model:
@@ -111,6 +109,11 @@ class _WorkingFrames:
     def __init__(self, sequence: Sequence, target: Grid) -> None:
         self._sequence, self._target, self._box = sequence, target, None
         self._kept: dict[int, np.ndarray] = {}
+
+    def forget(self, phases: Iterable[int]) -> None:
+        """Drop phases that are not needed any more."""
+        for phase in phases:
+            self._kept.pop(phase, None)
 
     def __len__(self) -> int:
         return len(self._sequence)
@@ -140,6 +143,7 @@ def _phase_probabilities(model: Model, frames: _WorkingFrames, wanted: list[int]
         first = phase - context // 2
         window = np.stack([frames((first + n) % count) for n in range(context)])
         yield phase, with_variants(model, window, variants)[phase - first].clone()
+        frames.forget([phase] if context == 1 else [])
 
 
 def to_native(probability: Tensor, target: Grid, box: tuple[slice, slice, slice], grid: Grid) -> np.ndarray:
