@@ -14,7 +14,6 @@ from slicer import (
     vtkMRMLModelNode,
     vtkMRMLScalarVolumeNode,
     vtkMRMLSegmentationNode,
-    vtkMRMLTableNode,
 )
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -122,7 +121,7 @@ class LVMThicknessParameterNode:
     phases: which are measured. baseFrom: where the ventricle ends; basePlane, mitralCurve, aorticCurve: there.
     rvInsertion: anterior, then inferior insertion of the right ventricle; None = estimated.
     referenceVolume: volume whose voxels are used; None = the one that was segmented.
-    surface, streamlines, statistics: outputs.
+    surface: output, to which all other results belong.
     playRate: phases a second. playEDToES: leave out the phases from end-systole to end-diastole.
     rangeMinimum, rangeMaximum: thickness at the ends of the colors, mm; thickeningMinimum, thickeningMaximum: percent.
     surfaceOpacity: percent. tubeRadius: mm. density: share of streamlines shown, percent.
@@ -137,8 +136,6 @@ class LVMThicknessParameterNode:
     rvInsertion: vtkMRMLMarkupsFiducialNode
     referenceVolume: vtkMRMLScalarVolumeNode
     surface: vtkMRMLModelNode
-    streamlines: vtkMRMLModelNode
-    statistics: vtkMRMLTableNode
     playRate: Annotated[float, WithinRange(1.0, 25.0)] = 5.0
     playEDToES: bool = False
     surfaceShows: SurfaceShows = SurfaceShows.THICKNESS
@@ -203,21 +200,18 @@ class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):
         return LVMThicknessParameterNode(super().getParameterNode())
 
     def adopt(self, parameters, measurement):
-        """Show a measurement in the output nodes of a parameter node, with colors that suit all its phases."""
+        """Show a measurement in the output node of a parameter node, with colors that suit all its phases."""
         name = parameters.segmentation.GetName()
         surface = self.show(
             measurement,
             _("{name} thickness").format(name=name),
             segmentationNode=parameters.segmentation,
             surface=parameters.surface,
-            streamlines=parameters.streamlines,
-            statistics=parameters.statistics,
             segmentModel=parameters.segmentModel.count(),
         )
         low, high = self.thicknessRange(measurement)
         with slicer.util.NodeModify(parameters.parameterNode):
             parameters.surface = surface
-            parameters.streamlines, parameters.statistics = self.outputs(surface)
             parameters.rangeMinimum, parameters.rangeMaximum = min(low, 40.0), min(high, 40.0)
             if measurement.thickening:
                 parameters.thickeningMinimum, parameters.thickeningMaximum = self.thickeningRange(measurement)

@@ -62,8 +62,8 @@ class MeasurePanel(Panel):
         parameters, choice = self.parameters, self.parameters.baseFrom.value
         if choice == "plane" and parameters.basePlane is None:
             return [_("a plane at the base")]
-        if choice == "curves" and parameters.mitralCurve is None and parameters.aorticCurve is None:
-            return [_("a closed curve along the mitral or the aortic valve")]
+        if choice == "curves" and parameters.mitralCurve is None:
+            return [_("a closed curve along the mitral valve")]
         return []
 
     def _missingPhases(self) -> list[str]:

@@ -45,7 +45,8 @@ class SceneMeasuring:
 
         :param referenceVolume: volume whose voxels are used; None = the volume that the segmentation was drawn on.
         :param basePlane: plane markup that cuts the ventricle at its base.
-        :param baseCurves: instead, closed curve markups along the valves; without both the base is found from the mask.
+        :param baseCurves: instead, closed curve markups along the mitral valve and, if wanted, the aortic one; without
+          plane and curves the base is found from the mask.
         :param rvInsertion: point list with the anterior, and if wanted the inferior, insertion of the right ventricle;
           None = the septum is estimated.
         :return: the :class:`Measurement.Measurement`, in world RAS mm.
@@ -60,12 +61,14 @@ class SceneMeasuring:
         volumeNode = referenceVolume or self._drawnOn(segmentationNode)
         labels = MRMLAdapter.labelsFromSegmentation(segmentationNode, volumeNode)
         grid = MRMLAdapter.gridFromVolume(volumeNode)
-        base = {}
+        base, plane = {}, None
         if basePlane is not None:
-            base["base_plane"] = self._plane(basePlane, labels, grid)
+            plane = np.array(basePlane.GetOriginWorld()), np.array(basePlane.GetNormalWorld())
+            plane = base["base_plane"] = self._awayFromApex(*plane, labels, grid)
         elif baseCurves:
             base["base_curves"] = [MRMLAdapter.curveFromNode(curve) for curve in baseCurves]
-        frame, notes = self._frame(labels, grid, self._points(rvInsertion), base.get("base_plane"))
+            plane = self._awayFromApex(*self._planeThrough(base["base_curves"][0]), labels, grid)
+        frame, notes = self._frame(labels, grid, self._points(rvInsertion), plane)
         result = measure_thickness(labels, grid.affine, **base, progress=part(progress, 0.1, 0.95))
         return Measurement({0: result}, {} if frame is None else {0: frame}, 0, 0, notes=notes)
 
@@ -161,8 +164,13 @@ class SceneMeasuring:
         return volumeNode
 
     @staticmethod
-    def _plane(planeNode: object, labels: np.ndarray, grid: object) -> tuple:
-        """Return the plane's point and its normal, turned away from the apex, RAS mm."""
-        origin, normal = np.array(planeNode.GetOriginWorld()), np.array(planeNode.GetNormalWorld())
+    def _planeThrough(curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the middle of a curve ``(N, 3)`` and the normal of the plane that fits it best."""
+        center = curve.mean(axis=0)
+        return center, np.linalg.svd(curve - center)[2][2]
+
+    @staticmethod
+    def _awayFromApex(origin: np.ndarray, normal: np.ndarray, labels: np.ndarray, grid: object) -> tuple:
+        """Return a plane's point and its normal, turned away from the apex, RAS mm."""
         center = grid.to_ras(np.argwhere(labels > 0).mean(axis=0)[::-1])
         return origin, normal if normal @ (center - origin) < 0 else -normal

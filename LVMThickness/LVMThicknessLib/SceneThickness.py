@@ -26,13 +26,12 @@ class SceneThickness(SceneMeasuring):
         *,
         segmentationNode: object = None,
         surface: object = None,
-        streamlines: object = None,
-        statistics: object = None,
         segmentModel: int = 17,
     ) -> object:
-        """Put a measurement into nodes, given or new; return the surface node, to which all others belong.
+        """Put a measurement into nodes; return the surface node, to which all others belong.
 
         :param segmentationNode: whose browser the surfaces of several phases follow.
+        :param surface: model node of an earlier measurement, which this one replaces, or of your own; None = a new one.
         :param segmentModel: AHA segments in the table, 16 or 17.
         """
         from . import MRMLAdapter as Adapter
@@ -45,7 +44,7 @@ class SceneThickness(SceneMeasuring):
         lines = lines or Adapter.attach(surface, Adapter.LINES, self._newModel(f"{name} lines"))
         Adapter.endPhases(lines)
         lines.SetAndObservePolyData(Adapter.linesPolyData(result))
-        self._attachOutputs(surface, name, streamlines, statistics)
+        self._attachOutputs(surface, name)
         # Not on the surface: a browser that changes the phase replaces a node's attributes.
         segments = Adapter.belonging(surface, Adapter.SEGMENT_TABLE)
         segments.SetAttribute(Adapter.ORIENTATION, measurement.orientation)
@@ -55,12 +54,6 @@ class SceneThickness(SceneMeasuring):
         self.drawStreamlines(surface)
         self.summarize(surface, segmentModel)
         return surface
-
-    def outputs(self, surface: object) -> tuple[object, object]:
-        """Return the node of the tubes and the table of statistics of a surface."""
-        from . import MRMLAdapter as Adapter
-
-        return Adapter.belonging(surface, Adapter.TUBES), Adapter.belonging(surface, Adapter.STATISTICS)
 
     def drawStreamlines(self, surface: object, **display: object) -> None:
         """Draw the tubes again from the lines of the phase shown.
@@ -159,18 +152,17 @@ class SceneThickness(SceneMeasuring):
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _attachOutputs(self, surface: object, name: str, streamlines: object, statistics: object) -> None:
+    def _attachOutputs(self, surface: object, name: str) -> None:
         from . import MRMLAdapter as Adapter
 
-        wanted = {
-            Adapter.TUBES: (streamlines, "vtkMRMLModelNode", f"{name} streamlines"),
-            Adapter.STATISTICS: (statistics, "vtkMRMLTableNode", f"{name} statistics"),
-            Adapter.SEGMENT_TABLE: (None, "vtkMRMLTableNode", f"{name} AHA segments"),
-            Adapter.HISTOGRAM_TABLE: (None, "vtkMRMLTableNode", f"{name} histogram table"),
-        }
-        for role, (given, className, nodeName) in wanted.items():
-            node = given or Adapter.belonging(surface, role)
-            Adapter.attach(surface, role, node or slicer.mrmlScene.AddNewNodeByClass(className, nodeName))
+        for role, className, suffix in (
+            (Adapter.TUBES, "vtkMRMLModelNode", "streamlines"),
+            (Adapter.STATISTICS, "vtkMRMLTableNode", "statistics"),
+            (Adapter.SEGMENT_TABLE, "vtkMRMLTableNode", "AHA segments"),
+            (Adapter.HISTOGRAM_TABLE, "vtkMRMLTableNode", "histogram table"),
+        ):
+            if Adapter.belonging(surface, role) is None:
+                Adapter.attach(surface, role, slicer.mrmlScene.AddNewNodeByClass(className, f"{name} {suffix}"))
 
     @staticmethod
     def _followPhases(measurement: object, surface: object, lines: object, browserNode: object) -> None:

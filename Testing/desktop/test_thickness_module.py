@@ -17,6 +17,11 @@ def settle(desktop):
         time.sleep(0.01)
 
 
+def belonging(panel, role):
+    """The node that belongs to the panel's surface in a role."""
+    return panel.parameters.surface.GetNodeReference(role)
+
+
 @pytest.fixture
 def shell(desktop):
     """Volume and segmentation of a 10 mm wall in the scene."""
@@ -62,12 +67,12 @@ def test_apply_measures_ten_millimetres_and_fills_surface_tubes_and_table(deskto
 
     panel.ui.applyButton.click()
     settle(desktop)
-    surface, tubes = panel.parameters.surface, panel.parameters.streamlines
+    surface, tubes = panel.parameters.surface, belonging(panel, "LVM.Streamlines")
     assert surface is not None, panel.ui.statusLabel.text
     thickness = slicer.util.arrayFromModelPointData(surface, "thickness_mm")
     assert np.nanmedian(thickness) == pytest.approx(10.0, abs=0.2)
     assert tubes.GetPolyData().GetNumberOfPoints() > 1000
-    statistics = panel.parameters.statistics
+    statistics = belonging(panel, "LVM.Statistics")
     assert statistics.GetTable().GetValueByName(0, "Statistic").ToString() == "Median"
     assert panel.ui.statisticsTableView.mrmlTableNode() is statistics
     assert "Median 10." in panel.ui.statusLabel.text or "Median 9.9" in panel.ui.statusLabel.text
@@ -75,9 +80,23 @@ def test_apply_measures_ten_millimetres_and_fills_surface_tubes_and_table(deskto
 
 def test_applying_again_reuses_the_output_nodes(panel):
     panel.ui.applyButton.click()
-    first = [panel.parameters.surface, panel.parameters.streamlines, panel.parameters.statistics]
+    roles = ("LVM.Lines", "LVM.Streamlines", "LVM.Statistics", "LVM.Segments", "LVM.HistogramTable")
+    first = [panel.parameters.surface, *(belonging(panel, role) for role in roles)]
+    assert None not in first
     panel.ui.applyButton.click()
-    assert [panel.parameters.surface, panel.parameters.streamlines, panel.parameters.statistics] == first
+    assert [panel.parameters.surface, *(belonging(panel, role) for role in roles)] == first
+
+
+def test_an_earlier_result_can_be_looked_at_again(desktop, panel):
+    panel.ui.applyButton.click()
+    first, tubes = panel.parameters.surface, belonging(panel, "LVM.Streamlines")
+    panel.ui.surfaceSelector.setCurrentNode(None)
+    panel.ui.applyButton.click()
+    assert panel.parameters.surface is not first
+    assert belonging(panel, "LVM.Streamlines") is not tubes
+    panel.ui.surfaceSelector.setCurrentNode(first)
+    settle(desktop)
+    assert panel.ui.statisticsTableView.mrmlTableNode() is belonging(panel, "LVM.Statistics")
 
 
 def test_an_empty_output_node_of_the_radiologist_is_used(panel):
@@ -93,7 +112,7 @@ def test_an_empty_output_node_of_the_radiologist_is_used(panel):
 def test_density_radius_and_color_redraw_the_tubes(desktop, panel):
     panel.ui.applyButton.click()
     settle(desktop)
-    tubes = panel.parameters.streamlines
+    tubes = belonging(panel, "LVM.Streamlines")
     before = tubes.GetPolyData().GetNumberOfPoints()
     panel.ui.densitySlider.value = 5
     settle(desktop)
@@ -131,6 +150,21 @@ def test_a_plane_markup_cuts_the_base_whichever_way_it_looks(panel):
         assert points[:, 2].max() < -3.0, panel.ui.statusLabel.text
 
 
+def test_closed_curves_along_the_valves_cut_the_base(desktop, panel):
+    import slicer
+
+    curve = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsClosedCurveNode", "mitral")
+    for angle in np.linspace(0, 2 * np.pi, 12, endpoint=False):
+        curve.AddControlPoint(20 * np.cos(angle), 20 * np.sin(angle), -6.0)
+    panel.ui.baseFromComboBox.currentIndex = 2
+    assert not panel.ui.applyButton.enabled
+    assert "mitral" in panel.ui.applyButton.toolTip
+    panel.ui.mitralCurveSelector.setCurrentNode(curve)
+    panel.ui.applyButton.click()
+    points = slicer.util.arrayFromModelPoints(panel.parameters.surface)
+    assert points[:, 2].max() < -5.0, panel.ui.statusLabel.text
+
+
 def test_a_plane_that_misses_the_heart_shows_the_remedy(desktop, panel):
     import slicer
 
@@ -158,6 +192,29 @@ def test_cancel_stops_the_measurement_and_makes_no_nodes(panel):
         panel.ui.applyButton.click()
     finally:
         del panel.logic.measure
+    assert panel.ui.statusLabel.text == "Cancelled. Nothing was changed."
+    assert panel.parameters.surface is None
+
+
+@pytest.mark.parametrize("fraction", [0.15, 0.4])
+def test_cancel_ends_a_real_measurement_within_a_second(panel, fraction):
+    measure, clicked = panel.logic.measure, []
+
+    def cancelled(node, *, progress, **options):
+        def report(done, message):
+            if done >= fraction and not clicked:
+                clicked.append(time.monotonic())
+                panel.ui.cancelButton.click()
+            progress(done, message)
+
+        return measure(node, progress=report, **options)
+
+    panel.logic.measure = cancelled
+    try:
+        panel.ui.applyButton.click()
+    finally:
+        del panel.logic.measure
+    assert time.monotonic() - clicked[0] < 1.0
     assert panel.ui.statusLabel.text == "Cancelled. Nothing was changed."
     assert panel.parameters.surface is None
 

@@ -9,6 +9,7 @@ import pytest
 from desktop_helpers import labelled_sequence
 
 PHASES = (0, 1, 2, 3)
+TUBES = "LVM.Streamlines"
 
 
 def settle(desktop, seconds=0.12):
@@ -99,7 +100,7 @@ def test_ed_and_es_are_the_widest_and_the_narrowest_phase(desktop, measured):
 
 def test_tubes_tables_and_bullseye_follow_the_phase(desktop, measured):
     table = measured.ui.statisticsTableView.mrmlTableNode().GetTable
-    tubes = measured.parameters.streamlines
+    tubes = measured.parameters.surface.GetNodeReference(TUBES)
     before, pixels = tubes.GetPolyData().GetMTime(), picture(measured.ui.bullseyeLabel).copy()
     assert table().GetValueByName(0, "Value").ToDouble() == pytest.approx(8.0, abs=0.5)
     measured.ui.esButton.click()
@@ -112,7 +113,7 @@ def test_tubes_tables_and_bullseye_follow_the_phase(desktop, measured):
 def test_the_tubes_follow_the_phase_also_when_another_module_is_shown(desktop, measured):
     from LVMThicknessLib import MRMLAdapter as Adapter
 
-    surface, tubes = measured.parameters.surface, measured.parameters.streamlines
+    surface, tubes = measured.parameters.surface, measured.parameters.surface.GetNodeReference(TUBES)
     before = tubes.GetPolyData().GetMTime()
     desktop.leave_module("LVMThickness")
     Adapter.showPhase(Adapter.browserAndSequence(surface)[0], 2)
@@ -186,7 +187,7 @@ def test_all_phases_need_a_4d_segmentation_and_an_automatic_base(desktop):
     assert "4D" in panel.ui.applyButton.toolTip
     panel.ui.baseFromComboBox.currentIndex = 2
     assert "one phase only" in panel.ui.applyButton.toolTip
-    assert "closed curve" in panel.ui.applyButton.toolTip
+    assert "mitral valve" in panel.ui.applyButton.toolTip
     desktop.leave_module("LVMThickness")
 
 
@@ -274,7 +275,7 @@ def test_the_histogram_is_a_chart_of_the_scene_in_a_plot_layout(desktop, measure
 
 
 def test_a_reopened_scene_needs_no_new_measurement(desktop, reopened):
-    tubes = reopened.parameters.streamlines
+    tubes = reopened.parameters.surface.GetNodeReference(TUBES)
     before = tubes.GetPolyData().GetNumberOfPoints()
     reopened.ui.densitySlider.value = 10
     reopened.ui.colorByComboBox.currentIndex = 1
@@ -297,7 +298,7 @@ def test_a_reopened_scene_needs_no_new_measurement(desktop, reopened):
 def test_no_value_is_still_grey_in_a_reopened_scene(reopened):
     from LVMThicknessLib.ThicknessColors import NAN_COLOR
 
-    for node in (reopened.parameters.surface, reopened.parameters.streamlines):
+    for node in (reopened.parameters.surface, reopened.parameters.surface.GetNodeReference(TUBES)):
         table = node.GetDisplayNode().GetColorNode().GetLookupTable()
         np.testing.assert_allclose(table.GetNanColor()[:3], NAN_COLOR)
 
