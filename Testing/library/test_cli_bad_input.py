@@ -246,7 +246,7 @@ def test_segment_refuses_to_write_labels_over_the_image(bundle, tmp_path, capfd)
 
 @pytest.mark.parametrize("name", ["labels.png", "labels.seg.nrrd", "folder.nii.gz"])
 def test_segment_says_before_the_work_that_its_output_cannot_be_written(name, bundle, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr("LVMLib.learning.models.cases.predict", lambda *a, **k: pytest.fail("predicted in vain"))
+    monkeypatch.setattr("LVMLib.learning.models.cases.predict_phases", lambda *a, **k: pytest.fail("predicted in vain"))
     (tmp_path / "folder.nii.gz").mkdir()
     image = image_file(tmp_path / "heart.nii.gz")
     assert name in refused(capfd, "segment", image, tmp_path / name, "--model", bundle)
@@ -255,7 +255,7 @@ def test_segment_says_before_the_work_that_its_output_cannot_be_written(name, bu
 def test_segment_says_when_the_model_finds_no_heart(bundle, tmp_path, monkeypatch, capfd):
     image = image_file(tmp_path / "heart.nii.gz", phases=1)
     empty = {0: np.zeros(GRID.shape, np.uint8)}
-    monkeypatch.setattr("LVMLib.learning.models.cases.predict", lambda *a, **k: empty)
+    monkeypatch.setattr("LVMLib.learning.models.cases.predict_phases", lambda *a, **k: iter(empty.items()))
     line = refused(capfd, "segment", image, tmp_path / "labels.nii.gz", "--model", bundle)
     assert str(image) in line and "labelled no voxel" in line
 
