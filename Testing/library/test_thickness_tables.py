@@ -50,7 +50,7 @@ def test_the_summary_is_strict_json_and_names_what_failed(cycle):
     assert summary["median_mm"] == pytest.approx(8, abs=0.25)
     assert summary["thickening_percent"] == pytest.approx(37.5, abs=3)
     assert len(summary["segments"]) == 16 and summary["orientation"] == "estimated"
-    assert summary["segments"][0]["es_median_mm"] == pytest.approx(11, abs=0.3)
+    assert summary["segments"][0]["es_median_mm"] == pytest.approx(11, abs=0.6)
     assert [row["phase"] for row in summary["phases"]] == [0, 1, 3]
     assert "myocardium" in summary["phases"][1]["error"] and summary["phases"][0]["error"] is None
 

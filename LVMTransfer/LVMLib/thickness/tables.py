@@ -59,14 +59,14 @@ def thickening_table(cycle: CycleResult, *, model: int = 17) -> tuple[SegmentSta
 def surface_arrays(cycle: CycleResult, *, model: int = 17) -> dict[str, np.ndarray]:
     """Return what belongs to the vertices of the ED epicardium, for `write_surface`.
 
-    ``segment``, and if there is an ES ``thickness_es_mm`` (NaN = none), ``thickening_percent`` and
-    ``thickening_reason``.
+    ``segment`` (int32, for VTK takes bytes for colours), and if there is an ES ``thickness_es_mm`` (NaN = none),
+    ``thickening_percent`` and ``thickening_reason``.
     """
-    arrays = {"segment": phase_segments(cycle.ed_phase, model=model)}
+    arrays = {"segment": phase_segments(cycle.ed_phase, model=model).astype(np.int32)}
     if cycle.es != cycle.ed and cycle.es in cycle.measured:
         arrays["thickness_es_mm"] = cycle.thickness_over_time[cycle.measured.index(cycle.es)]
         arrays["thickening_percent"] = cycle.thickening_percent.astype(np.float32)
-        arrays["thickening_reason"] = cycle.thickening_reasons
+        arrays["thickening_reason"] = cycle.thickening_reasons.astype(np.int32)
     return arrays
 
 
