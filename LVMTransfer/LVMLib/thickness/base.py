@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from ..errors import ThicknessError
 from ..grid import BLOOD_POOL, LVM
+from .lid import numbers
 from .scan import open_faces
 
 # An opening smaller than this part of the blood pool's surface is a hole in the wall, not the base.
@@ -52,6 +53,11 @@ class Base:
     def flat(self) -> bool:
         """Whether the base is a plane."""
         return self.lid.size == 1
+
+    @property
+    def frame(self) -> tuple:
+        """Origin (3,) and axes (3, 3) as tuples, as `lid.in_plane` takes them."""
+        return numbers(self.origin), tuple(numbers(axis) for axis in self.axes)
 
     def height(self, points: np.ndarray) -> np.ndarray:
         """Return the height of points (N, 3) above the base, mm; negative on the apex's side."""

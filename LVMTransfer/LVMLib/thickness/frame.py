@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from .base import Base
-from .surfaces import lid_height
+from .lid import lid_height
 
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
 MARGIN = 5

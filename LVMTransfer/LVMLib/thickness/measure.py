@@ -12,6 +12,7 @@ from ..progress import Progress, silent
 from . import streamlines, surfaces
 from .base import plane_base
 from .cascade import first_guess
+from .continuation import continued_masks
 from .derived import Measured
 from .flags import epicardium, flag
 from .flow import Flow
@@ -80,9 +81,7 @@ def measure_thickness(
     if base is None:
         masks = [(prepared.labels > 0).astype(np.float32), (prepared.labels == 1).astype(np.float32)]
     else:
-        masks = surfaces.mirrored_masks(
-            prepared.labels, prepared.spacing, base.origin, base.axes, base.lid, surfaces.reach_mm(prepared.spacing)
-        )
+        masks = continued_masks(prepared.labels, prepared.spacing, base, surfaces.reach_mm(prepared.spacing))
     epi, endo = (surfaces.distance_from_occupancy(mask, prepared.spacing) for mask in masks)
     clock.stop("surfaces")
     _require_wall(epi, endo)

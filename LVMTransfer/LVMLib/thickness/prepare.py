@@ -10,6 +10,7 @@ from scipy import ndimage
 from ..errors import LabelError, ThicknessError
 from ..grid import BLOOD_POOL, LVM, Grid, require_labels
 from .base import Base, find_base, given_base
+from .lid import numbers
 from .scan import below_base, survey
 
 # A second blood pool of this part of the first one is another ventricle, not a pocket between trabeculae.
@@ -235,7 +236,7 @@ def _recrop(labels, filled, spacing, base):
         box, beyond = survey(labels)[1], 0
     else:
         step, beyond = spacing.max(), MARGIN_BEYOND
-        box, wall = below_base(labels, spacing, base.origin, np.ascontiguousarray(base.axes), base.lid, step)
+        box, wall = below_base(labels, numbers(spacing), base.frame, base.lid, step)
         _require_hit(*wall, step)
     out, start = _crop(labels, box, MARGIN, beyond)
     holes = _crop(filled, box, MARGIN, beyond)[0]

@@ -1,13 +1,12 @@
 """One pass over a label map for each question that the preparation asks."""
 
-# ruff: noqa: PLR0917 -- compiled kernels take arrays by position
 from __future__ import annotations
 
 import numba
 import numpy as np
 
 from ..grid import BLOOD_POOL, LVM
-from .surfaces import lid_height
+from .lid import in_plane
 
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
 
@@ -75,7 +74,7 @@ def open_faces(labels):
 
 
 @numba.njit(**_CACHE)
-def below_base(labels, spacing, origin, axes, lid, slack):
+def below_base(labels, spacing, frame, lid, slack):
     """Survey what lies at most ``slack`` mm beyond the base.
 
     Returns
@@ -94,9 +93,7 @@ def below_base(labels, spacing, origin, axes, lid, slack):
             for i in range(labels.shape[2]):
                 if labels[k, j, i] == 0:
                     continue
-                x, y, z = i * spacing[0] - origin[0], j * spacing[1] - origin[1], k * spacing[2] - origin[2]
-                height = x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2]
-                height -= lid_height(x, y, z, axes[0], axes[1], lid)
+                height = in_plane(k, j, i, spacing, frame, lid)[2]
                 if labels[k, j, i] == LVM:
                     total += 1
                     below += height < 0
