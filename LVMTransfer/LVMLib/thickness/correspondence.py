@@ -29,8 +29,8 @@ SECTORS = 72
 RIM_KNOWN = 0.6
 # Open edges nearer to the apex than this angle are cuts in the wall, not the base.
 RIM_DEGREES = 60.0
-# Triangles to look at for a crossing: most rays cross one of the nearest few, and the others get a second, longer look.
-LOOKS = (4, 20)
+# Cells across the cube about all directions: triangles are looked up by the cell, a few in each.
+CELLS = 48
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +92,9 @@ def carry(source: Chart, target: Chart) -> tuple[np.ndarray, np.ndarray]:
         polar = polar * (1 + (ours / theirs - 1) * np.minimum(polar / theirs, 1.5) ** 2)
     seen = _unit(target.angle, np.minimum(polar, np.pi))
     triangles = np.asarray(target.triangles, np.int64)
-    middles = cKDTree(seen[triangles].mean(axis=1), balanced_tree=False, compact_nodes=False)
     corners = np.full((len(towards), 3), -1, np.int64)
     weights = np.zeros((len(towards), 3))
-    for count in LOOKS:
-        rays = np.flatnonzero(corners[:, 0] < 0)
-        _, near = middles.query(towards[rays], k=np.arange(1, min(count, len(triangles)) + 1))
-        _intersect(rays, towards, seen, target.radius, triangles, near, corners, weights)
+    _intersect(towards, seen, target.radius, triangles, _sorted_into_cells(seen, triangles), corners, weights)
     missed = np.flatnonzero(corners[:, 0] < 0)
     if missed.size:
         # Just beyond the rim: the nearest vertex, if it is no farther than two edges of a triangle.
@@ -168,15 +164,49 @@ def _at(rim, angle):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _intersect(rays, towards, seen, radius, triangles, near, corners, weights):
-    """Where the numbered ``rays`` cross the triangles nearest to them; of several crossings the outermost."""
+def _sorted_into_cells(seen, triangles):
+    """Where each cell begins in the list of triangles, and that list; a triangle is in all cells that it touches."""
+    starts = np.zeros(CELLS**3 + 1, np.int64)
+    members = np.empty(0, np.int64)
+    for filling in range(2):
+        for t in range(triangles.shape[0]):
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            lows, highs = np.empty(3, np.int64), np.empty(3, np.int64)
+            for axis in range(3):
+                x, y, z = seen[a, axis], seen[b, axis], seen[c, axis]
+                # A flat triangle lies inside the sphere of directions: a fifth of a cell makes up for its bulge.
+                lows[axis], highs[axis] = _cell(min(x, y, z) - 0.2 / CELLS), _cell(max(x, y, z) + 0.2 / CELLS)
+            for i in range(lows[0], highs[0] + 1):
+                for j in range(lows[1], highs[1] + 1):
+                    for k in range(lows[2], highs[2] + 1):
+                        cell = (i * CELLS + j) * CELLS + k
+                        if filling:
+                            starts[cell] -= 1
+                            members[starts[cell]] = t
+                        else:
+                            starts[cell] += 1
+        if not filling:
+            starts[:] = np.cumsum(starts)
+            members = np.empty(starts[-1], np.int64)
+    return starts, members
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _cell(value):
+    return min(max(int((value + 1.0) * (0.5 * CELLS)), 0), CELLS - 1)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _intersect(towards, seen, radius, triangles, cells, corners, weights):
+    """Where the rays ``towards`` cross the triangles of their cells; of several crossings the outermost."""
+    starts, members = cells
     share = np.empty(3)
-    for row in range(rays.shape[0]):
-        v = rays[row]
+    for v in range(towards.shape[0]):
         dx, dy, dz = towards[v, 0], towards[v, 1], towards[v, 2]
+        cell = (_cell(dx) * CELLS + _cell(dy)) * CELLS + _cell(dz)
         outermost = 0.0
-        for n in range(near.shape[1]):
-            t = near[row, n]
+        for n in range(starts[cell], starts[cell + 1]):
+            t = members[n]
             a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
             whole = _det(seen[a, 0], seen[a, 1], seen[a, 2], seen[b], seen[c])
             if abs(whole) < 1e-14:
