@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from LVMLib.errors import LabelError, LVMCancelled, LVMError, ThicknessError
+from LVMLib.errors import GridError, LabelError, LVMCancelled, LVMError, ThicknessError
 from LVMLib.phantom import SITE_2, case_subject, heart_grid, render_phase
 from LVMLib.phantom.case import anatomy_of
 from LVMLib.phantom.motion import ventricle_at
@@ -212,6 +212,12 @@ def test_an_empty_mask_and_frames_of_different_grids_are_refused(small):
         measure_cycle([], affine)
     with pytest.raises(ThicknessError, match="phase 1"):
         measure_cycle(labels, affine, phases=[1])
+
+
+@pytest.mark.parametrize("affine", [np.eye(3), np.full((4, 4), np.nan), np.eye(4) + 0.3 * np.eye(4, k=1)])
+def test_an_affine_that_is_no_grid_is_refused_before_any_phase_is_measured(small, affine):
+    with pytest.raises(GridError):
+        measure_cycle(small[0], affine)
 
 
 def test_cancelling_stops_the_threads_and_reports_come_from_the_calling_thread(small):

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import LabelError, LVMCancelled, LVMError
+from ..errors import GridError, LabelError, LVMCancelled, LVMError
 from ..grid import BLOOD_POOL, Grid
 from ..progress import Progress, silent
 from .correspondence import carry, interpolated, make_chart
@@ -75,6 +75,8 @@ def measure_cycle(
 
     Raises
     ------
+    GridError
+        The affine is sheared, not finite or not invertible.
     LabelError
         No phase is labelled, or ``ed``, ``es`` or ``phases`` name a phase that is not there or not labelled.
     LVMError
@@ -113,8 +115,14 @@ class _Frames:
         self.affine = np.asarray(affine, float)
         self.count = len(self._labels)
         self._shape = np.shape(self._labels[0]) if self.count else ()
-        if self.count:
-            Grid(self._shape, self.affine).require_orthogonal("label map")
+        if self.affine.shape != (4, 4):
+            raise GridError(
+                "affine",
+                expected="a (4, 4) matrix from voxel index to RAS mm",
+                found=f"shape {self.affine.shape}",
+                remedy="Pass the image's voxel-to-RAS matrix.",
+            )
+        Grid((1, 1, 1), self.affine).require_orthogonal("label map")
 
     def read(self, t: int) -> np.ndarray:
         volume = np.asarray(self._labels[t])
