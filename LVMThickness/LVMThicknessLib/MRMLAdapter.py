@@ -33,10 +33,13 @@ from .SceneSurfaces import (
 )
 from .SceneTables import (
     THICKENING_COLUMN,
+    cycleChart,
     histogramChart,
+    removeChart,
     segmentValues,
     statisticsTable,
     thicknessStatistics,
+    updateCycleTable,
     updateHistogram,
     updateSegmentTable,
     updateStatisticsTable,
@@ -46,6 +49,7 @@ from .ThicknessColors import greyNoValue, keepNoValueGrey
 # Roles of the nodes that belong to a surface.
 LINES, TUBES, STATISTICS, SEGMENT_TABLE = "LVM.Lines", "LVM.Streamlines", "LVM.Statistics", "LVM.Segments"
 HISTOGRAM_TABLE, HISTOGRAM, PROBES, PROBE_LINES = "LVM.HistogramTable", "LVM.Histogram", "LVM.Probes", "LVM.ProbeLines"
+CYCLE_TABLE, CYCLE = "LVM.CycleTable", "LVM.Cycle"
 # How the AHA segments were oriented, and what else a reader must know.
 ORIENTATION, NOTES = "LVM.Orientation", "LVM.Notes"
 
@@ -63,6 +67,8 @@ def attach(surface: slicer.vtkMRMLModelNode, role: str, node: slicer.vtkMRMLNode
 
 __all__ = [
     "COLOR_BY",
+    "CYCLE",
+    "CYCLE_TABLE",
     "HISTOGRAM",
     "HISTOGRAM_TABLE",
     "LINES",
@@ -82,6 +88,7 @@ __all__ = [
     "attach",
     "belonging",
     "browserAndSequence",
+    "cycleChart",
     "definedPoints",
     "drawProbeLines",
     "drawTubes",
@@ -95,6 +102,7 @@ __all__ = [
     "measuredPhases",
     "phasesToScene",
     "probeMarkups",
+    "removeChart",
     "segmentValues",
     "showPhase",
     "showQuantity",
@@ -107,6 +115,7 @@ __all__ = [
     "thicknessModel",
     "thicknessRange",
     "thicknessStatistics",
+    "updateCycleTable",
     "updateHistogram",
     "updateSegmentTable",
     "updateStatisticsTable",

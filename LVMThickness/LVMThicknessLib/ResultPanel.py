@@ -17,6 +17,7 @@ class ResultPanel(SurfacePanel):
     def connectWidgets(self) -> None:
         self.bullseye = BullseyeView(self.ui.bullseyeLabel)
         self.ui.histogramButton.connect("clicked()", self.onHistogram)
+        self.ui.cycleButton.connect("clicked()", self.onCycle)
         self.clear()
 
     def update(self, surface: object) -> None:
@@ -32,17 +33,32 @@ class ResultPanel(SurfacePanel):
         self._showBullseye(parameters, surface, segments, model)
         self.ui.orientationLabel.text = self._orientation(segments)
         setReady(self.ui.histogramButton, [], _("Show the histogram of the thickness in a plot view"))
+        phases = Adapter.belonging(surface, Adapter.CYCLE_TABLE) is not None
+        setReady(
+            self.ui.cycleButton,
+            [] if phases else [_("a measurement of all labelled phases")],
+            _("Show median and 95th percentile over the cycle in a plot view"),
+        )
 
     def clear(self) -> None:
         self.ui.statisticsTableView.setMRMLTableNode(None)
         self.ui.segmentTableView.setMRMLTableNode(None)
         self.ui.orientationLabel.text = _("Nothing measured yet")
         self.bullseye.clear()
-        setReady(self.ui.histogramButton, [_("a measurement")], "")
+        for button in (self.ui.histogramButton, self.ui.cycleButton):
+            setReady(button, [_("a measurement")], "")
 
     def onHistogram(self) -> None:
         """Show the histogram in a layout with a plot view."""
-        slicer.modules.plots.logic().ShowChartInLayout(self.logic.histogram(self.shown.surface))
+        self._plot(self.logic.histogram(self.shown.surface))
+
+    def onCycle(self) -> None:
+        """Show the thickness over the cycle in a layout with a plot view."""
+        self._plot(self.logic.cycleCurve(self.shown.surface))
+
+    @staticmethod
+    def _plot(chart: object) -> None:
+        slicer.modules.plots.logic().ShowChartInLayout(chart)
 
     def _showBullseye(self, parameters: object, surface: object, segments: object, model: int) -> None:
         thickening = Adapter.segmentValues(segments, Adapter.THICKENING_COLUMN)

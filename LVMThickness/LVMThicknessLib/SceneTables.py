@@ -6,7 +6,7 @@ file, and for the phase that is shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import slicer
@@ -20,6 +20,9 @@ DECIMALS = 2
 HISTOGRAM_COLUMNS = ("Thickness (mm)", "Share of the surface points (%)")
 SEGMENT_COLUMNS = ("Segment", "Name", "Median mm", "Mean mm", "P95 mm", "Maximum mm", "Points", "No value")
 THICKENING_COLUMN = "Thickening %"
+CYCLE_COLUMNS = ("Phase", "Place in the cycle", "Median mm", "Mean mm", "P95 mm", "Maximum mm")
+# Of the viridis scale; median and P95 of a cycle, histogram.
+DARK, LIGHT = (0.27, 0.0, 0.33), (0.13, 0.57, 0.55)
 
 
 def statisticsTable(thicknessMm: np.ndarray, name: str) -> slicer.vtkMRMLTableNode:
@@ -101,20 +104,53 @@ def updateHistogram(table: slicer.vtkMRMLTableNode, thicknessMm: np.ndarray) -> 
     _fill(table, HISTOGRAM_COLUMNS, list(zip((edges[:-1] + BIN_MM / 2).tolist(), share.tolist())))
 
 
+def updateCycleTable(node: slicer.vtkMRMLTableNode, phases: Sequence[tuple[int, str, np.ndarray]]) -> None:
+    """Fill a table with a row for each measured phase: its number, its place in the cycle, and its thickness.
+
+    :param phases: number, index value of the sequence (percent of the R-R interval as a rule), thickness in mm.
+    """
+    rows = []
+    for phase, place, thicknessMm in phases:
+        values = {name: value for name, value, _unit in thicknessStatistics(thicknessMm)}
+        rows.append((float(phase), float(place), *(values[name] for name in ("Median", "Mean", "P95", "Maximum"))))
+    _fill(node, CYCLE_COLUMNS, rows)
+
+
 def histogramChart(table: slicer.vtkMRMLTableNode, name: str) -> slicer.vtkMRMLPlotChartNode:
     """Add the chart of a histogram table."""
-    series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", f"{name} series")
-    series.SetAndObserveTableNodeID(table.GetID())
-    series.SetXColumnName(HISTOGRAM_COLUMNS[0])
-    series.SetYColumnName(HISTOGRAM_COLUMNS[1])
-    series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatterBar)
-    series.SetColor(0.13, 0.57, 0.55)
+    return _chart(table, name, *HISTOGRAM_COLUMNS, {HISTOGRAM_COLUMNS[1]: LIGHT}, bars=True)
+
+
+def cycleChart(table: slicer.vtkMRMLTableNode, name: str) -> slicer.vtkMRMLPlotChartNode:
+    """Add the chart of a cycle table: median and 95th percentile over the cycle."""
+    place = f"{CYCLE_COLUMNS[1]} (%)"
+    return _chart(table, name, place, "Thickness (mm)", {"Median mm": DARK, "P95 mm": LIGHT}, bars=False)
+
+
+def removeChart(chart: slicer.vtkMRMLPlotChartNode) -> None:
+    """Remove a chart and its series from the scene."""
+    series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
+    for node in (chart, *series):
+        slicer.mrmlScene.RemoveNode(node)
+
+
+def _chart(
+    table: slicer.vtkMRMLTableNode, name: str, xTitle: str, yTitle: str, columns: Mapping[str, tuple], *, bars: bool
+) -> slicer.vtkMRMLPlotChartNode:
     chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", name)
-    chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    kinds = slicer.vtkMRMLPlotSeriesNode
+    for column, color in columns.items():
+        series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", column)
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetXColumnName(HISTOGRAM_COLUMNS[0] if bars else CYCLE_COLUMNS[1])
+        series.SetYColumnName(column)
+        series.SetPlotType(kinds.PlotTypeScatterBar if bars else kinds.PlotTypeScatter)
+        series.SetColor(*color)
+        chart.AddAndObservePlotSeriesNodeID(series.GetID())
     chart.SetTitle(name)
-    chart.SetXAxisTitle(HISTOGRAM_COLUMNS[0])
-    chart.SetYAxisTitle(HISTOGRAM_COLUMNS[1])
-    chart.SetLegendVisibility(False)
+    chart.SetXAxisTitle(xTitle)
+    chart.SetYAxisTitle(yTitle)
+    chart.SetLegendVisibility(len(columns) > 1)
     return chart
 
 

@@ -51,6 +51,8 @@ class SceneThickness(SceneMeasuring):
         segments.SetAttribute(Adapter.NOTES, "\n".join(measurement.notes))
         if len(measurement.results) > 1:
             self._followPhases(measurement, surface, lines, self._browserOf(segmentationNode))
+        else:
+            self._removeCycle(surface)
         self.drawStreamlines(surface)
         self.summarize(surface, segmentModel)
         return surface
@@ -141,16 +143,24 @@ class SceneThickness(SceneMeasuring):
         """Return the chart of the surface's histogram, made at the first call."""
         from . import MRMLAdapter as Adapter
 
-        found = Adapter.belonging(surface, Adapter.HISTOGRAM)
-        return found or Adapter.attach(
-            surface,
-            Adapter.HISTOGRAM,
-            Adapter.histogramChart(
-                Adapter.belonging(surface, Adapter.HISTOGRAM_TABLE), f"{surface.GetName()} histogram"
-            ),
-        )
+        return self._chart(surface, Adapter.HISTOGRAM, Adapter.HISTOGRAM_TABLE, Adapter.histogramChart, "histogram")
+
+    def cycleCurve(self, surface: object) -> object:
+        """Return the chart of the thickness over the cycle, or None when one phase was measured."""
+        from . import MRMLAdapter as Adapter
+
+        return self._chart(surface, Adapter.CYCLE, Adapter.CYCLE_TABLE, Adapter.cycleChart, "over the cycle")
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _chart(surface: object, role: str, tableRole: str, make: object, suffix: str) -> object:
+        from . import MRMLAdapter as Adapter
+
+        table, found = Adapter.belonging(surface, tableRole), Adapter.belonging(surface, role)
+        if found is not None or table is None:
+            return found
+        return Adapter.attach(surface, role, make(table, f"{surface.GetName()} {suffix}"))
 
     def _attachOutputs(self, surface: object, name: str) -> None:
         from . import MRMLAdapter as Adapter
@@ -174,7 +184,31 @@ class SceneThickness(SceneMeasuring):
             flows[phase] = Adapter.linesPolyData(result)
         for node, meshes in ((surface, surfaces), (lines, flows)):
             Adapter.phasesToScene(node, meshes, browserNode, ed=measurement.ed, es=measurement.es)
+        table = Adapter.belonging(surface, Adapter.CYCLE_TABLE) or Adapter.attach(
+            surface,
+            Adapter.CYCLE_TABLE,
+            slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{surface.GetName()} over the cycle"),
+        )
+        master = browserNode.GetMasterSequenceNode()
+        Adapter.updateCycleTable(
+            table,
+            [
+                (phase, master.GetNthIndexValue(phase), result.thickness_mm)
+                for phase, result in measurement.results.items()
+            ],
+        )
         Adapter.showPhase(browserNode, measurement.ed)
+
+    @staticmethod
+    def _removeCycle(surface: object) -> None:
+        """Forget the cycle of an earlier measurement: one phase has none."""
+        from . import MRMLAdapter as Adapter
+
+        chart, table = (Adapter.belonging(surface, role) for role in (Adapter.CYCLE, Adapter.CYCLE_TABLE))
+        if chart is not None:
+            Adapter.removeChart(chart)
+        if table is not None:
+            slicer.mrmlScene.RemoveNode(table)
 
     @staticmethod
     def _newModel(name: str) -> object:

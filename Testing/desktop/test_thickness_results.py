@@ -274,6 +274,23 @@ def test_the_histogram_is_a_chart_of_the_scene_in_a_plot_layout(desktop, measure
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
 
 
+def test_the_thickness_over_the_cycle_is_a_chart_and_goes_with_the_phases(desktop, measured):
+    import slicer
+
+    measured.ui.cycleButton.click()
+    surface = measured.parameters.surface
+    chart = surface.GetNodeReference("LVM.Cycle")
+    assert slicer.app.applicationLogic().GetSelectionNode().GetActivePlotChartID() == chart.GetID()
+    table = surface.GetNodeReference("LVM.CycleTable").GetTable()
+    medians = [table.GetValueByName(row, "Median mm").ToDouble() for row in range(4)]
+    np.testing.assert_allclose(medians, [8.0, 12.0, 16.0, 12.0], atol=0.5)
+    measured.ui.phasesComboBox.currentIndex = 0
+    measured.ui.applyButton.click()
+    settle(desktop)
+    assert not measured.ui.cycleButton.enabled
+    assert surface.GetNodeReference("LVM.Cycle") is None
+
+
 def test_a_reopened_scene_needs_no_new_measurement(desktop, reopened):
     tubes = reopened.parameters.surface.GetNodeReference(TUBES)
     before = tubes.GetPolyData().GetNumberOfPoints()
