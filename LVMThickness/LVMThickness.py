@@ -124,7 +124,8 @@ class LVMThicknessParameterNode:
     surface: output, to which all other results belong.
     playRate: phases a second. playEDToES: leave out the phases from end-systole to end-diastole.
     rangeMinimum, rangeMaximum: thickness at the ends of the colors, mm; thickeningMinimum, thickeningMaximum: percent.
-    surfaceOpacity: percent. tubeRadius: mm. density: share of streamlines shown, percent.
+    showOutline: of the surface in the slice views. surfaceOpacity: percent.
+    tubeRadius: mm. density: share of streamlines shown, percent.
     """
 
     segmentation: vtkMRMLSegmentationNode
@@ -144,6 +145,7 @@ class LVMThicknessParameterNode:
     thickeningMinimum: Annotated[float, WithinRange(-100.0, 400.0)] = 0.0
     thickeningMaximum: Annotated[float, WithinRange(-100.0, 400.0)] = 100.0
     showSurface: bool = True
+    showOutline: bool = True
     surfaceOpacity: Annotated[float, WithinRange(0.0, 100.0)] = 60.0
     showStreamlines: bool = True
     colorBy: ColorBy = ColorBy.THICKNESS
@@ -178,8 +180,12 @@ class LVMThicknessWidget(ModuleWidget):
 
     def adopt(self, measurement):
         """Show a measurement in the output nodes."""
-        if self.parameters is not None:
-            self.logic.adopt(self.parameters, measurement)
+        if self.parameters is None:
+            return
+        first = self.parameters.surface is None
+        self.logic.adopt(self.parameters, measurement)
+        if first:
+            slicer.app.layoutManager().resetThreeDViews()
 
 
 class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):
@@ -200,7 +206,10 @@ class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):
         return LVMThicknessParameterNode(super().getParameterNode())
 
     def adopt(self, parameters, measurement):
-        """Show a measurement in the output node of a parameter node, with colors that suit all its phases."""
+        """Show a measurement in the output node of a parameter node, with colors that suit all its phases.
+
+        The segmentation is hidden in the 3D view: its wall lies where the thickness is.
+        """
         name = parameters.segmentation.GetName()
         surface = self.show(
             measurement,
@@ -209,6 +218,8 @@ class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):
             surface=parameters.surface,
             segmentModel=parameters.segmentModel.count(),
         )
+        if parameters.segmentation.GetDisplayNode() is not None:
+            parameters.segmentation.GetDisplayNode().SetVisibility3D(False)
         low, high = self.thicknessRange(measurement)
         with slicer.util.NodeModify(parameters.parameterNode):
             parameters.surface = surface
@@ -226,8 +237,9 @@ class LVMThicknessTest(ScriptedLoadableModuleTest):
 
     def runTest(self):
         """Run every test."""
-        self.setUp()
-        self.test_shellThickness()
+        for test in (self.test_shellThickness, self.test_thicknessAtAPoint):
+            self.setUp()
+            test()
 
     def test_shellThickness(self):
         """The wall between spheres of 20 and 30 mm is 10 mm thick."""
@@ -236,3 +248,15 @@ class LVMThicknessTest(ScriptedLoadableModuleTest):
         _volumeNode, segmentationNode = shellInScene()
         measurement = LVMThicknessLogic().measure(segmentationNode)
         self.assertAlmostEqual(measurement.result.statistics.median_mm, 10.0, delta=0.2)
+
+    def test_thicknessAtAPoint(self):
+        """A point on the wall between spheres of 20 and 30 mm shows 10 mm."""
+        from LVMTransferLib.SelfTest import shellInScene
+
+        _volumeNode, segmentationNode = shellInScene()
+        logic = LVMThicknessLogic()
+        surface = logic.show(logic.measure(segmentationNode), "shell")
+        logic.probes(surface).AddControlPoint(0.0, 0.0, -30.0)
+        (point,) = logic.updateProbes(surface)
+        self.assertAlmostEqual(point.thicknessMm, 10.0, delta=0.2)
+        self.assertEqual(point.segment, 17)

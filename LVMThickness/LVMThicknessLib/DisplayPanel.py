@@ -45,7 +45,9 @@ class DisplayPanel(SurfacePanel):
             Adapter.showQuantity(surface, quantity, (low, high))
         display = surface.GetDisplayNode()
         display.SetOpacity(parameters.surfaceOpacity / 100)
-        display.SetVisibility(parameters.showSurface)
+        display.SetVisibility(parameters.showSurface or parameters.showOutline)
+        display.SetVisibility3D(parameters.showSurface)
+        display.SetVisibility2D(parameters.showOutline)
         self._drawStreamlines(parameters, surface)
 
     def _drawStreamlines(self, parameters: object, surface: object) -> None:

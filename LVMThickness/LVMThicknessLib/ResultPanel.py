@@ -30,6 +30,7 @@ class ResultPanel(SurfacePanel):
         for view in (self.ui.statisticsTableView, self.ui.segmentTableView):
             view.verticalHeader().visible = False
             view.resizeColumnsToContents()
+            view.resizeRowsToContents()
         self._showBullseye(parameters, surface, segments, model)
         self.ui.orientationLabel.text = self._orientation(segments)
         setReady(self.ui.histogramButton, [], _("Show the histogram of the thickness in a plot view"))

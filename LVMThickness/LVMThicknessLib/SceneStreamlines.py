@@ -15,7 +15,7 @@ from LVMLib.errors import ThicknessError
 
 from .SceneArrays import addArray, arrayOf, cellOffsets, packedCells, pointsOf, vtkPoints
 from .SceneSurfaces import THICKNESS, thicknessRange
-from .ThicknessColors import addLegend
+from .ThicknessColors import addLegend, hideLegend
 from .ThicknessColors import colorBy as colorNodeBy
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ def drawTubes(
         }.get(colorBy, lambda: (0.0, float(np.ceil(arrayOf(shown.GetPointData(), array).max()))))()
     colorNodeBy(node, array, scalarRange)
     if legend:
-        addLegend(node.GetDisplayNode(), title)
+        addLegend(node.GetDisplayNode(), title, left=True)
+    else:
+        hideLegend(node.GetDisplayNode())
 
 
 def streamlineTubes(result: ThicknessResult, name: str, **display: object) -> slicer.vtkMRMLModelNode:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from LVMLib.thickness import ThicknessResult
 
 THICKNESS, REASON, SEGMENT, THICKENING = "thickness_mm", "reason", "aha_segment", "thickening_percent"
+OUTLINE_PIXELS = 3
 # What the surface can show: point array, title of the legend.
 QUANTITIES = {
     "thickness": (THICKNESS, "LV wall thickness (mm)"),
@@ -84,6 +85,7 @@ def showQuantity(
     """
     array, title = QUANTITIES[quantity]
     colorBy(node, array, scalarRange)
+    node.GetDisplayNode().SetSliceIntersectionThickness(OUTLINE_PIXELS)
     if legend:
         addLegend(node.GetDisplayNode(), title)
 

@@ -61,8 +61,13 @@ def colorBy(node: slicer.vtkMRMLModelNode, array: str, scalarRange: tuple[float,
         display.SetSpecular(0.0)
 
 
-def addLegend(displayNode: slicer.vtkMRMLDisplayNode, title: str) -> slicer.vtkMRMLColorLegendDisplayNode:
-    """Show the colour legend of a model with a title; return its node."""
+def addLegend(
+    displayNode: slicer.vtkMRMLDisplayNode, title: str, *, left: bool = False
+) -> slicer.vtkMRMLColorLegendDisplayNode:
+    """Show the colour legend of a model with a title in the 3D views; return its node.
+
+    :param left: at the left side of the view, beside another legend on the right.
+    """
     logic = slicer.vtkSlicerColorLogic
     legend = logic.GetColorLegendDisplayNode(displayNode) or logic.AddDefaultColorLegendDisplayNode(displayNode)
     legend.SetTitleText(title)
@@ -70,8 +75,18 @@ def addLegend(displayNode: slicer.vtkMRMLDisplayNode, title: str) -> slicer.vtkM
     legend.SetNumberOfLabels(labels)
     legend.SetLabelFormat(labelFormat)
     legend.SetMaxNumberOfColors(256)
+    legend.SetPosition(0.05 if left else 0.95, 0.5)
     legend.SetVisibility(True)
+    # Three slice views with the same legend would cover the CT.
+    legend.SetVisibility2D(False)
     return legend
+
+
+def hideLegend(displayNode: slicer.vtkMRMLDisplayNode) -> None:
+    """Hide the colour legend of a model, if it has one."""
+    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(displayNode)
+    if legend is not None:
+        legend.SetVisibility(False)
 
 
 @cache

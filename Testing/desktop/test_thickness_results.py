@@ -320,6 +320,44 @@ def test_no_value_is_still_grey_in_a_reopened_scene(reopened):
         np.testing.assert_allclose(table.GetNanColor()[:3], NAN_COLOR)
 
 
+def test_a_second_legend_explains_lines_in_other_colours_than_the_surface(desktop, measured):
+    import slicer
+
+    def shown():
+        legends = slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
+        return {
+            legend.GetTitleText().split(" (")[0]: legend.GetPosition()[0]
+            for legend in legends
+            if legend.GetVisibility()
+        }
+
+    assert list(shown()) == ["LV wall thickness"]
+    measured.ui.colorByComboBox.currentIndex = 1
+    settle(desktop)
+    found = shown()
+    assert set(found) == {"LV wall thickness", "Potential"}
+    assert found["Potential"] < 0.5 < found["LV wall thickness"]
+    measured.ui.colorByComboBox.currentIndex = 0
+    settle(desktop)
+    assert list(shown()) == ["LV wall thickness"]
+
+
+def test_the_segmentation_does_not_cover_the_thickness_and_the_outline_lies_on_the_ct(desktop, measured):
+    segmentation, display = (
+        measured.parameters.segmentation.GetDisplayNode(),
+        measured.parameters.surface.GetDisplayNode(),
+    )
+    assert not segmentation.GetVisibility3D()
+    assert segmentation.GetVisibility()
+    assert display.GetVisibility3D() and display.GetVisibility2D()
+    measured.ui.showOutlineCheckBox.checked = False
+    settle(desktop)
+    assert display.GetVisibility3D() and not display.GetVisibility2D()
+    measured.ui.showSurfaceCheckBox.checked = False
+    settle(desktop)
+    assert not display.GetVisibility()
+
+
 def test_many_slider_moves_are_drawn_once(desktop, measured):
     calls, draw = [], measured.logic.drawStreamlines
     measured.logic.drawStreamlines = lambda *arguments, **options: calls.append(draw(*arguments, **options))
