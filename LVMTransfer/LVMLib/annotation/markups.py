@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
@@ -27,7 +28,11 @@ _REMEDY = "Save the contours as closed curves from Slicer's Markups module, or e
 
 
 def write_contours(
-    path: str | PathLike, contours: dict[str, list[np.ndarray]], *, coordinate_system: str = "LPS"
+    path: str | PathLike,
+    contours: dict[str, list[np.ndarray]],
+    *,
+    coordinate_system: str = "LPS",
+    extra: Mapping[str, object] | None = None,
 ) -> None:
     """Write closed contours as one Slicer markups file.
 
@@ -39,6 +44,8 @@ def write_contours(
         For example from `section_contours`; RAS mm. A curve is named ``endocardium-1`` and so on.
     coordinate_system : str
         ``"LPS"`` (as Slicer writes) or ``"RAS"``; stated in the file.
+    extra : mapping of str to object, optional
+        JSON-ready values beside the markups; Slicer passes over them.
 
     Raises
     ------
@@ -51,7 +58,7 @@ def write_contours(
         for name, lines in contours.items()
         for number, line in enumerate(lines, start=1)
     ]
-    write_json(path, {"@schema": SCHEMA, "markups": markups})
+    write_json(path, {"@schema": SCHEMA, "markups": markups, **(extra or {})})
 
 
 def read_contours(path: str | PathLike, *, error: type[LVMError] = LVMError) -> dict[str, list[np.ndarray]]:

@@ -71,22 +71,6 @@ def label_of(f, x, y, z, steps):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def fill(f, matrix, steps, start, out):
-    """Write the labels of the box ``out`` (k, j, i) whose first voxel is ``start`` (i, j, k).
-
-    ``matrix`` (3, 4) maps (i, j, k, 1) to local mm.
-    """
-    for k in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for i in range(out.shape[2]):
-                p, q, r = i + start[0], j + start[1], k + start[2]
-                x = matrix[0, 0] * p + matrix[0, 1] * q + matrix[0, 2] * r + matrix[0, 3]
-                y = matrix[1, 0] * p + matrix[1, 1] * q + matrix[1, 2] * r + matrix[1, 3]
-                z = matrix[2, 0] * p + matrix[2, 1] * q + matrix[2, 2] * r + matrix[2, 3]
-                out[k, j, i] = label_of(f, x, y, z, steps)
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
 def sample(f, points):
     """Return `heights` of local points ``(N, 3)`` as ``(N, 4)``."""
     out = np.empty((points.shape[0], 4))

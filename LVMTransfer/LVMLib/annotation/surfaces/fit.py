@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy as np
 from ...grid import Grid, require_labels
 from ...measures import SurfaceDistance, dice, label_surface_distances
 from ..axes import LVAxes, find_axes
-from ..repair import keep_largest
-from .frame import Frame, frame_from_labels
+from ..repair import count_defects, keep_largest
+from .frame import STEP_MM, Frame, frame_from_labels
 from .limits import LOWEST_BASE_MM, MINIMAL_WALL_MM, flattened
 from .rays import Occupancy, Samples, end_samples, lateral_samples, occupancy
 from .spline import fit_control, settle_pole
@@ -33,6 +34,9 @@ STIFFNESS = {ENDOCARDIUM: LATERAL, EPICARDIUM: LATERAL, BASE: ENDS, RIM: ENDS}
 LOOKS = 2
 """How often the surfaces' own labels are fitted in the same way, and the difference taken out."""
 LARGEST_STEP_MM = 1.0
+PIT_ROUNDS = 3
+PIT_MM = 0.6
+"""How far above a voxel of a pit the base is raised."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +92,7 @@ def fit_labels(labels: np.ndarray, grid: Grid, axes: LVAxes | None = None, *, fr
     state = _fit(goal, frame, axes)
     for _ in range(LOOKS):
         state = _corrected(state, goal, grid, axes)
+    state = _without_pits(state, grid)
     own = state.to_labels(grid)
     return Fit(state, dice(own, labels), label_surface_distances(own, labels, grid.spacing))
 
@@ -137,3 +142,21 @@ def _corrected(state: WallSurfaces, goal: Occupancy, grid: Grid, axes: LVAxes) -
         step = Samples(wanted.u, wanted.v, error, wanted.weight * seen.weight)
         control[part] = state.control[part] + _solved(part, step, frame)
     return from_control(frame, control, axes.aortic)
+
+
+def _without_pits(state: WallSurfaces, grid: Grid) -> WallSurfaces:
+    """Raise the base and the rim where they leave a pit between cavity and wall that the check would call a gap."""
+    for _ in range(PIT_ROUNDS):
+        defects = count_defects(state.to_labels(grid), grid)[2]
+        if not defects.any():
+            break
+        points = grid.to_ras(np.argwhere(defects)[:, ::-1])
+        local, inside = state.frame.local(points), state.distances(points)[:, 0] < 0
+        raised = {part: np.array(state.control[part]) for part in (BASE, RIM)}
+        for part, which in ((BASE, inside), (RIM, ~inside)):
+            nearest = np.rint((local[which, :2] + state.fields.reach) / STEP_MM).astype(int)
+            for i, j in itertools.product((-1, 0, 1), repeat=2):
+                place = np.clip(nearest + (i, j), 0, len(raised[part]) - 1)
+                np.maximum.at(raised[part], tuple(place.T), local[which, 2] + PIT_MM)
+        state = from_control(state.frame, {**state.control, **raised}, state.aortic)
+    return state

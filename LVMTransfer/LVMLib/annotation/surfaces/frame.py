@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Frame:
 
     A place is ``(s, angle, rho)``: ``s`` runs along the meridian from the apex, mm at the radius of the cap; ``angle``
     in radians from the lateral wall (0) to the anterior wall (pi / 2), as in the AHA bull's-eye; ``rho`` is the
-    distance from the axis (or from the centre of the cap) along the ray, mm. Every place but those on the axis has exactly one.
+    distance from the axis (or from the centre of the cap) along the ray, mm. Every place off the axis has exactly one.
 
     Parameters
     ----------
@@ -88,6 +89,17 @@ class Frame:
         start = np.zeros_like(direction)
         start[..., 2] = np.maximum(s - self.cap_length, 0.0)
         return start, direction
+
+    @cached_property
+    def node_places(self) -> tuple[np.ndarray, np.ndarray]:
+        """``s`` and angle of all lateral control points, each ``(rows * 64,)``."""
+        s, angle = np.meshgrid(STEP_MM * np.arange(self.rows), 2 * np.pi * np.arange(ANGLES) / ANGLES, indexing="ij")
+        return s.ravel(), angle.ravel()
+
+    @cached_property
+    def node_rays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the rays of all lateral control points begin and their unit vectors, each ``(rows * 64, 3)``, local."""
+        return self.rays(*self.node_places)
 
     def place(self, ras: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return ``(s, angle, rho)`` of RAS points ``(..., 3)``."""

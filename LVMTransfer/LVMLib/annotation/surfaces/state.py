@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from scipy import ndimage
 
 from ...errors import GridError, LVMError
 from ...grid import Grid
 from ..axes import LVAxes
-from .fields import Fields, fill, sample
+from .fields import Fields, sample
 from .frame import ANGLES, STEP_MM, Frame
+from .raster import fill
 from .spline import pad_base, pad_lateral, values
 
 ENDOCARDIUM, EPICARDIUM, BASE = "endocardium", "epicardium", "base"
@@ -20,6 +22,8 @@ SURFACES = (ENDOCARDIUM, EPICARDIUM, BASE)
 RIM = "rim"
 PARTS = (*SURFACES, RIM)
 """What a state holds control points of; the rim (where the wall ends) moves with the base."""
+MOVED_MARGIN_MM = 2.0
+"""Between control points a surface bulges by less than this."""
 
 
 @dataclass(frozen=True)
@@ -132,18 +136,72 @@ class WallSurfaces:
         """
         grid.require_orthogonal("grid of the labels")
         labels = np.zeros(grid.shape, np.uint8)
-        self.fill_box(labels, grid, self.box(grid))
+        self._fill(labels, grid, self.box(grid), None)
         return labels
 
-    def fill_box(self, labels: np.ndarray, grid: Grid, box: tuple[slice, slice, slice]) -> None:
-        """Write this state's labels into a box (slices along k, j, i) of ``labels``."""
+    def _fill(
+        self, labels: np.ndarray, grid: Grid, box: tuple[slice, slice, slice], before: WallSurfaces | None
+    ) -> None:
+        """Write this state's labels into a box; ``before``: the state of the same frame that is there already."""
         matrix = np.empty((3, 4))
         matrix[:, :3] = self.frame.turn @ grid.affine[:3, :3]
-        matrix[:, 3] = self.frame.local(grid.affine[:3, 3])
-        steps = np.zeros((4, 3))
-        steps[:3], steps[3, 0] = matrix[:, :3].T, grid.spacing.max()
-        start = np.array([side.start for side in box[::-1]])
-        fill(self.fields, matrix, steps, start, labels[box])
+        matrix[:, 3] = self.frame.local(grid.to_ras(np.array([side.start for side in box[::-1]])))
+        fill(self.fields, (before or self).fields, matrix, before is None, labels[box])
+
+    def update_labels(self, labels: np.ndarray, before: WallSurfaces, grid: Grid) -> tuple[slice, slice, slice] | None:
+        """Turn, in place, the labels of the state ``before`` into those of this one.
+
+        Parameters
+        ----------
+        labels : ndarray (Z, Y, X) uint8
+            What ``before`` gave on this grid.
+        before : WallSurfaces
+        grid : Grid
+
+        Returns
+        -------
+        tuple of slice or None
+            The box (k, j, i) that was written; None if no voxel can have changed.
+
+        Raises
+        ------
+        GridError
+            ``labels`` is no such array.
+        """
+        require_labels_of(grid, labels)
+        same = before.frame is self.frame
+        if same:
+            points = self._moved_points(before)
+            margin = int(np.ceil(MOVED_MARGIN_MM / grid.spacing.min())) + 1
+            box = box_around(points, grid, margin=margin) if len(points) else None
+        else:
+            box = tuple(
+                slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(self.box(grid), before.box(grid))
+            )
+            labels[box] = 0
+        if box is None or min(side.stop - side.start for side in box) <= 0:
+            return None
+        self._fill(labels, grid, box, before if same else None)
+        return box
+
+    def _moved_points(self, before: WallSurfaces) -> np.ndarray:
+        """Return points (N, 3) RAS around which everything lies that differs between two states."""
+        found = [np.empty((0, 3))]
+        for part in PARTS:
+            new, old = self.control[part], before.control[part]
+            if new is old or not (moved := new != old).any():
+                continue
+            around = np.pad(moved, ((0, 0), (2, 2)), mode="wrap" if part in (ENDOCARDIUM, EPICARDIUM) else "edge")
+            moved = ndimage.binary_dilation(around, np.ones((5, 5)))[:, 2:-2]
+            if part in (ENDOCARDIUM, EPICARDIUM):
+                rows, columns = np.nonzero(moved)
+                s, angle = rows * STEP_MM, columns * (2 * np.pi / ANGLES)
+                found += [self.frame.points(s, angle, state.radius(part, s, angle)) for state in (before, self)]
+            else:
+                place = np.argwhere(moved) * STEP_MM - self.fields.reach
+                low, high = np.minimum(new, old)[moved], np.maximum(new, old)[moved]
+                found += [self.frame.ras(np.column_stack([place, z])) for z in (low, high)]
+        return np.concatenate(found)
 
     def box(self, grid: Grid) -> tuple[slice, slice, slice]:
         """Return the voxels that may be labelled, as slices along k, j, i."""

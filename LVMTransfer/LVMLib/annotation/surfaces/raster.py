@@ -1,0 +1,158 @@
+"""Surfaces to voxels: a compiled kernel that looks closely only where a surface is near."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ...grid import BACKGROUND, BLOOD_POOL, LVM
+from .fields import ROUND, THIN_WALL_STEPS, label_of
+from .frame import ANGLES, STEP_MM
+
+BLOCK = 4
+"""Voxels along each side of a block that is looked at as one first."""
+UNSURE = -1
+NEVER = 1 << 30
+"""Period of what does not go round."""
+
+
+@njit(cache=True, error_model="numpy")
+def _bounds(padded, rows, columns, period):
+    """Return the least and the greatest control point of a range: the spline lies between them there."""
+    low = high = padded[rows[0], columns[0] % period]
+    for i in range(rows[0], rows[1] + 1):
+        for j in range(columns[0], columns[1] + 1):
+            here = padded[i, j % period]
+            low, high = min(low, here), max(high, here)
+    return low, high
+
+
+@njit(cache=True, error_model="numpy")
+def _lateral_range(f, x, y, z, half):
+    """Return the rows and columns of padded control points that shape a ball of radius ``half`` beside the axis."""
+    across = math.sqrt(x * x + y * y)
+    turn = math.asin(half / across) * (ANGLES / ROUND)
+    v = math.atan2(y, x) * (ANGLES / ROUND) + 2 * ANGLES
+    low, high = f.cap_length + z - half, f.cap_length + z + half
+    if z <= -half:
+        tilt = f.cap * math.atan2(across, -z)
+        spread = f.cap * math.asin(half / math.sqrt(across * across + z * z))
+        low, high = tilt - spread, tilt + spread
+    elif z < half:
+        low = f.cap_length - f.cap * math.atan((half - z) / (across - half))
+    last = f.endo.shape[0] - 1
+    # Padded row k holds control row k - 1; the value between rows i and i + 1 has the taps i - 1 to i + 2.
+    rows = (min(max(int(low / STEP_MM), 0), last), min(int(high / STEP_MM) + 3, last))
+    return rows, (int(v - turn), int(v + turn) + 3)
+
+
+@njit(cache=True, error_model="numpy")
+def _end_range(ends, reach, x, y, half):
+    """Return the rows and columns of the padded base or rim that shape a square of half width ``half``."""
+    p, q, wide, side = (x + reach) / STEP_MM, (y + reach) / STEP_MM, half / STEP_MM, ends.shape[0] - 1
+    rows = (min(max(int(p - wide), 0), side), min(max(int(p + wide) + 3, 0), side))
+    return rows, (min(max(int(q - wide), 0), side), min(max(int(q + wide) + 3, 0), side))
+
+
+@njit(cache=True, error_model="numpy")
+def _whole_block(f, x, y, z, half):
+    """Return the label that fills a ball of radius ``half`` about a local point, or `UNSURE`."""
+    across = math.sqrt(x * x + y * y)
+    if across < 2.0 * half:
+        return UNSURE
+    rho = across if z >= 0.0 else math.sqrt(across * across + z * z)
+    rows, columns = _lateral_range(f, x, y, z, half)
+    endo, epi = _bounds(f.endo, rows, columns, ANGLES), _bounds(f.epi, rows, columns, ANGLES)
+    if rho - half > epi[1]:
+        return BACKGROUND
+    label = UNSURE
+    if rho + half < min(endo[0], epi[0] - THIN_WALL_STEPS * half):
+        label = BLOOD_POOL
+    elif rho - half > endo[1] and rho + half < epi[0]:
+        label = LVM
+    if label != UNSURE and z > -half:
+        ends = f.base if label == BLOOD_POOL else f.rim
+        rows, columns = _end_range(ends, f.reach, x, y, half)
+        end = _bounds(ends, rows, columns, NEVER)
+        if z + half > end[0]:
+            label = BACKGROUND if z - half > end[1] else UNSURE
+    return label
+
+
+@njit(cache=True, error_model="numpy")
+def _crossed(new, old, place, period, near):
+    """Return whether a part that differs between two states in a place lies within ``near`` there."""
+    rows, columns = place
+    a, b = _bounds(new, rows, columns, period), _bounds(old, rows, columns, period)
+    if near[1] < min(a[0], b[0]) or near[0] > max(a[1], b[1]):
+        return False
+    for i in range(rows[0], rows[1] + 1):
+        for j in range(columns[0], columns[1] + 1):
+            if new[i, j % period] != old[i, j % period]:
+                return True
+    return False
+
+
+@njit(cache=True, error_model="numpy")
+def _may_differ(new, old, point, half):
+    """Return whether two states may give a ball of radius ``half`` different labels."""
+    x, y, z = point
+    across = math.sqrt(x * x + y * y)
+    if across < 2.0 * half:
+        return True
+    rho = across if z >= 0.0 else math.sqrt(across * across + z * z)
+    place = _lateral_range(new, x, y, z, half)
+    if _crossed(new.endo, old.endo, place, ANGLES, (rho - half, rho + half)):
+        return True
+    # A voxel inside a thin wall looks one voxel outwards.
+    if _crossed(new.epi, old.epi, place, ANGLES, (rho - half, rho + (1.0 + THIN_WALL_STEPS) * half)):
+        return True
+    if z <= -half:
+        return False
+    wide = 2.0 * half
+    place, near = _end_range(new.base, new.reach, x, y, wide), (z - wide, z + wide)
+    return _crossed(new.base, old.base, place, NEVER, near) or _crossed(new.rim, old.rim, place, NEVER, near)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def fill(new, old, matrix, everything, out):
+    """Write the labels of a state into ``out`` (k, j, i) where they may differ from those of another state.
+
+    ``matrix`` (3, 4) maps (i, j, k, 1) of ``out`` to local mm. Blocks that one label surely fills, or that are the same
+    in both states, are not looked at voxel by voxel. ``everything``: as if no voxel were known.
+    """
+    steps = np.zeros((4, 3))
+    for axis in range(3):
+        steps[axis] = matrix[:, axis]
+        steps[3, 0] = max(steps[3, 0], math.sqrt((steps[axis] ** 2).sum()))
+    middle = 0.5 * (BLOCK - 1)
+    half = middle * math.sqrt((steps[:3] ** 2).sum()) + 1e-6
+    for k0 in range(0, out.shape[0], BLOCK):
+        for j0 in range(0, out.shape[1], BLOCK):
+            for i0 in range(0, out.shape[2], BLOCK):
+                p, q, r = i0 + middle, j0 + middle, k0 + middle
+                x = matrix[0, 0] * p + matrix[0, 1] * q + matrix[0, 2] * r + matrix[0, 3]
+                y = matrix[1, 0] * p + matrix[1, 1] * q + matrix[1, 2] * r + matrix[1, 3]
+                z = matrix[2, 0] * p + matrix[2, 1] * q + matrix[2, 2] * r + matrix[2, 3]
+                if not everything and not _may_differ(new, old, (x, y, z), half):
+                    continue
+                label = _whole_block(new, x, y, z, half)
+                block = out[k0 : k0 + BLOCK, j0 : j0 + BLOCK, i0 : i0 + BLOCK]
+                if label != UNSURE:
+                    block[:] = label
+                else:
+                    _fill_block(new, matrix, steps, (i0, j0, k0), block)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _fill_block(f, matrix, steps, start, out):
+    for k in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for i in range(out.shape[2]):
+                p, q, r = i + start[0], j + start[1], k + start[2]
+                x = matrix[0, 0] * p + matrix[0, 1] * q + matrix[0, 2] * r + matrix[0, 3]
+                y = matrix[1, 0] * p + matrix[1, 1] * q + matrix[1, 2] * r + matrix[1, 3]
+                z = matrix[2, 0] * p + matrix[2, 1] * q + matrix[2, 2] * r + matrix[2, 3]
+                out[k, j, i] = label_of(f, x, y, z, steps)
