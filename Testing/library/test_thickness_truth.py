@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from LVMLib.evaluation.benchmarks.thickness import distance_errors, labels_of, mask_errors, wall_on_grid
+from LVMLib.evaluation.benchmarks.thickness_accuracy import distance_errors, labels_of, mask_errors, wall_on_grid
 from LVMLib.evaluation.benchmarks.thickness_truth import ECCENTRIC, SPHERES, VENTRICLE, Spheroid, Wall
 from LVMLib.thickness import measure_thickness, measure_thickness_from_sdf
 

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from ..grid import BLOOD_POOL, LVM
 from .base import Base
-from .lid import around, in_plane, numbers, turn
+from .lid import around, in_plane, numbers, row_heights, turn
 
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
 SECTORS = 72
@@ -25,7 +25,7 @@ SECTORS = 72
 # The first layer is left out: an oblique cut takes some of its voxels away.
 LAYERS, DEPTH_MM, LEAST_LAYERS, SKIPPED, SMOOTH_SECTORS = 12, 15.0, 6, 1, 4.0
 # Slopes below the first of these are steps of voxels; steeper ones than the second are no wall on a base.
-LEAST_SLOPE, STEEPEST_SLOPE = 0.03, 1.0
+LEAST_SLOPE, STEEPEST_SLOPE = 0.05, 1.0
 
 
 def continued_masks(labels: np.ndarray, spacing: np.ndarray, base: Base, depth: float) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +69,8 @@ def base_slopes(labels: np.ndarray, spacing: np.ndarray, base: Base) -> np.ndarr
     depth = (np.arange(layers) + SKIPPED + 0.5) * step
     slopes = -(radius[..., :layers] @ np.linalg.pinv(np.stack([np.ones(layers), depth, depth**2], axis=-1))[1])
     slopes[~((solid[..., :layers] > 0).all(axis=-1) & np.isfinite(slopes))] = 0.0
-    size = np.clip(np.abs(slopes) - LEAST_SLOPE, 0.0, STEEPEST_SLOPE)
+    # The end of a parabola through n noisy radii has a slope that is uncertain as n to the power of -3/2.
+    size = np.clip(np.abs(slopes) - LEAST_SLOPE * (LAYERS / layers) ** 1.5, 0.0, STEEPEST_SLOPE)
     return np.ascontiguousarray(np.sign(slopes) * size)
 
 
@@ -78,9 +79,13 @@ def _sector_counts(labels, spacing, frame, lid, step):
     """Voxels of heart and of blood pool (2, A, L), all voxels (A, L), within a radius, mm, that holds the heart."""
     solid, total = np.zeros((2, SECTORS, LAYERS)), np.zeros((SECTORS, LAYERS))
     farthest = 0.0
+    lowest, highest = lid.min(), lid.max()
     for count in range(2):
         for k in range(labels.shape[0]):
             for j in range(labels.shape[1]):
+                low, high = row_heights(k, j, labels.shape[2], spacing, frame)
+                if low > highest or high < lowest - (LAYERS + SKIPPED) * step:
+                    continue
                 for i in range(labels.shape[2]):
                     label = labels[k, j, i]
                     if count == 0 and label == 0:
@@ -106,10 +111,15 @@ def _masks(labels, spacing, frame, lid, slopes, depth):
     beside = math.sqrt(spacing[0] ** 2 + spacing[1] ** 2 + spacing[2] ** 2)
     epi = np.zeros(labels.shape, np.float32)
     endo = np.zeros(labels.shape, np.float32)
+    lowest, highest = lid.min(), lid.max()
     for k in range(labels.shape[0]):
         for j in range(labels.shape[1]):
+            low, high = row_heights(k, j, labels.shape[2], spacing, frame)
+            if low > depth + highest:
+                continue
+            under = high < lowest
             for i in range(labels.shape[2]):
-                a, b, above = in_plane(k, j, i, spacing, frame, lid)
+                a, b, above = in_plane(k, j, i, spacing, frame, lid) if not under else (0.0, 0.0, -1.0)
                 if above <= 0:
                     epi[k, j, i] = 1.0 if labels[k, j, i] > 0 else 0.0
                     endo[k, j, i] = 1.0 if labels[k, j, i] == BLOOD_POOL else 0.0

@@ -13,7 +13,7 @@ from .frame import Field
 
 # Seeds of one batch: fixed, so that no result depends on the number of threads.
 BATCH = 2048
-STEP_VOXELS = 1.5
+STEP_VOXELS = 2.0
 
 
 class Flow:

@@ -53,3 +53,12 @@ def in_plane(k, j, i, spacing, frame, lid):
     b = x * e2[0] + y * e2[1] + z * e2[2]
     height = x * n[0] + y * n[1] + z * n[2]
     return a, b, height - (lid[0] if lid.size == 1 else around(lid, turn(a, b)))
+
+
+@numba.njit(**_CACHE)
+def row_heights(k, j, length, spacing, frame):
+    """Lowest and highest height of a row of voxels over the plane of the base, mm."""
+    origin, (_, _, n) = frame
+    height = (j * spacing[1] - origin[1]) * n[1] + (k * spacing[2] - origin[2]) * n[2] - origin[0] * n[0]
+    other = height + (length - 1) * spacing[0] * n[0]
+    return min(height, other), max(height, other)
