@@ -72,16 +72,17 @@ class _StackedConvolution(torch.autograd.Function):
     def backward(ctx, gradient: Tensor):
         frames, weight = ctx.saved_tensors
         batch, stride, cyclic = ctx.options
-        with torch.enable_grad():
-            # Under autocast the forward pass was in the precision that the gradient has.
-            frames = frames.detach().requires_grad_(ctx.needs_input_grad[0])
-            stacked = _neighbours(frames.to(gradient.dtype), batch, stride=stride, cyclic=cyclic)
-        to_stack, to_weight, to_bias = torch.ops.aten.convolution_backward(
-            gradient, stacked.detach(), weight.to(gradient.dtype), [weight.shape[0]], [stride] * 3, [1] * 3, [1] * 3,
-            False, [0] * 3, 1,
-            [ctx.needs_input_grad[0], True, True],
+        # Under autocast the forward pass was in the precision that the gradient has.
+        kernel = weight.to(gradient.dtype)
+        stacked = _neighbours(frames.to(gradient.dtype), batch, stride=stride, cyclic=cyclic)
+        _, to_weight, to_bias = torch.ops.aten.convolution_backward(
+            gradient, stacked, kernel, [weight.shape[0]], [stride] * 3, [1] * 3, [1] * 3, False, [0] * 3, 1,
+            [False, True, True],
         )  # fmt: skip
-        to_frames = torch.autograd.grad(stacked, frames, to_stack)[0] if ctx.needs_input_grad[0] else None
+        del stacked
+        to_frames = None
+        if ctx.needs_input_grad[0]:
+            to_frames = _input_gradient(gradient, kernel, frames, batch, stride=stride, cyclic=cyclic).to(frames.dtype)
         return to_frames, to_weight.to(weight.dtype), to_bias.to(weight.dtype), None, None, None
 
 
@@ -111,27 +112,57 @@ def _spatial_weight(weight: Tensor, phases: int, *, cyclic: bool) -> Tensor:
 
 
 def _neighbours(frames: Tensor, batch: int, *, stride: int, cyclic: bool) -> Tensor:
-    """Put the neighbours in time of every output frame side by side in the channels.
+    """Put the neighbours in time of every output frame side by side in the channels, channels last in memory.
 
     One phase is its own neighbour, so that a static heart costs no more than a 3D convolution; of two phases each is
     both neighbours of the other.
     """
-    phases = frames.shape[0] // batch
-    if phases == 1:
-        return frames
-    centres = torch.arange(0, phases, stride, device=frames.device)
-    if phases == 2 and cyclic:
-        return torch.cat([_take(frames, centres + shift, batch) for shift in (0, 1)], dim=1)
-    parts = [_take(frames, centres + shift, batch, cyclic=cyclic) for shift in (-1, 0, 1)]
-    return torch.cat(parts, dim=1)
+    rows = frames.contiguous(memory_format=torch.channels_last_3d).permute(0, 2, 3, 4, 1).unflatten(0, (batch, -1))
+    phases = rows.shape[1]
+    parts = [_shifted(rows, shift, stride=stride, cyclic=cyclic) for shift in _shifts(phases, cyclic=cyclic)]
+    return torch.cat(parts, dim=-1).flatten(0, 1).permute(0, 4, 1, 2, 3)
 
 
-def _take(frames: Tensor, phases: Tensor, batch: int, *, cyclic: bool = True) -> Tensor:
-    """Return the frames at ``phases`` of every sequence; zeros before the first and after the last unless cyclic."""
-    count = frames.shape[0] // batch
-    rows = torch.arange(batch, device=frames.device)[:, None] * count
-    taken = frames.index_select(0, (rows + phases % count).flatten())
-    if cyclic:
+def _shifts(phases: int, *, cyclic: bool) -> tuple[int, ...]:
+    """Return the neighbours in the order of `_spatial_weight`, as phases from the centre."""
+    return (0, 1) if phases == 2 and cyclic else (-1, 0, 1)
+
+
+def _shifted(rows: Tensor, shift: int, *, stride: int, cyclic: bool) -> Tensor:
+    """Return the frames ``shift`` after every output frame, of rows ``(B, T, …)``; zeros beyond the ends."""
+    phases = rows.shape[1]
+    wanted = torch.arange(0, phases, stride, device=rows.device) + shift
+    taken = rows if stride == 1 and shift == 0 else rows.index_select(1, wanted % phases)
+    if cyclic or shift == 0:
         return taken
-    inside = ((phases >= 0) & (phases < count)).repeat(batch).view(-1, 1, 1, 1, 1)
-    return torch.where(inside, taken, torch.zeros((), dtype=taken.dtype, device=taken.device))
+    inside = ((wanted >= 0) & (wanted < phases)).view(1, -1, *[1] * (rows.ndim - 2))
+    return taken * inside
+
+
+def _input_gradient(gradient: Tensor, weight: Tensor, frames: Tensor, batch: int, *, stride: int, cyclic: bool):
+    """Return the gradient of the frames from that of the output.
+
+    With stride 1 it is itself a convolution, of the neighbours of the gradient with the mirrored kernel. With stride 2
+    the gradient of the stack is added up.
+    """
+    phases, channels = frames.shape[0] // batch, frames.shape[1]
+    shifts = _shifts(phases, cyclic=cyclic)
+    if stride == 1:
+        # The tap that looks one phase ahead passes its gradient one phase back; of two phases both are the same.
+        taps = weight.unflatten(1, (len(shifts), channels)).flip(3, 4, 5)
+        taps = taps if len(shifts) == 2 else taps.flip(1)
+        mirrored = taps.permute(2, 1, 0, 3, 4, 5).flatten(1, 2).contiguous(memory_format=torch.channels_last_3d)
+        return F.conv3d(_neighbours(gradient, batch, stride=1, cyclic=cyclic), mirrored, padding=1)
+    size = (frames.shape[0] // batch + stride - 1) // stride * batch, weight.shape[1], *frames.shape[2:]
+    stacked = torch.ops.aten.convolution_backward(
+        gradient, gradient.new_empty(1).expand(size), weight, None, [stride] * 3, [1] * 3, [1] * 3, False, [0] * 3, 1,
+        [True, False, False],
+    )[0]  # fmt: skip
+    parts = stacked.unflatten(0, (batch, -1)).split(channels, dim=2)
+    result = torch.zeros_like(frames, dtype=stacked.dtype, memory_format=torch.channels_last_3d)
+    rows = result.unflatten(0, (batch, phases))
+    for part, shift in zip(parts, shifts):
+        for number, centre in enumerate(range(0, phases, stride)):
+            if cyclic or 0 <= centre + shift < phases:
+                rows[:, (centre + shift) % phases] += part[:, number]
+    return result

@@ -13,6 +13,7 @@ from ...errors import LVMError
 BENCHMARKS = {
     "thickness": "LVMLib.evaluation.benchmarks.thickness",
     "conv4d": "LVMLib.evaluation.benchmarks.conv4d",
+    "inference": "LVMLib.evaluation.benchmarks.inference",
     "training": "LVMLib.evaluation.benchmarks.training",
     "import-dicom": "LVMLib.evaluation.benchmarks.import_dicom",
 }

@@ -1,0 +1,47 @@
+"""A short training run in a process of its own: ``training_memory FOLDER CASES`` prints its peak memory."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from ...errors import LVMError
+from ...learning import FinetuneConfig, Normalisation
+from ...learning.device import choose_device
+from ...learning.samples.cache import CachedPair
+from ...learning.samples.crops import Sampler
+from ...learning.training.ranks import Ranks
+from ...learning.training.step import Place, StepTaker
+from ...learning.workers import Workers
+from ...network import build_network
+
+_STEPS = 50
+
+
+def main(folder: Path, count: int) -> None:
+    """Train on the first ``count`` cached cases and print the peak memory of the process, MiB."""
+    cases = [CachedPair.open(path) for path in sorted((folder / "cache").iterdir())[:count]]
+    config = FinetuneConfig(batch=2, crop=(32, 32, 32), windows={4: 1.0})
+    device, network = choose_device("cpu"), build_network("small")
+    sampler = Sampler(cases, config, Normalisation())
+    with Workers(2) as workers:
+        steps = StepTaker(
+            network, sampler, config, device=device, workers=workers, ranks=Ranks(), from_source=False
+        )  # fmt: skip
+        for number in range(_STEPS):
+            steps.take(Place(step=number, fraction=0.0, rate=1e-4, shrink=1.0))
+    sys.stdout.write(json.dumps({"mib": _peak_bytes() / 1024**2}) + "\n")
+
+
+def _peak_bytes() -> int:
+    # The kernel's own mark: ru_maxrss of a child also counts the parent that started it.
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError as error:
+        raise LVMError("memory", expected="Linux", found="no /proc", remedy="Run this benchmark on Linux.") from error
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
