@@ -59,6 +59,11 @@ def label_of_entry(entry: str) -> int | None:
     """Return the label value that a serialised terminology entry means, or None for another structure."""
     fields = entry.split("~")
     code = fields[2].split("^") if len(fields) > 2 else []
-    if len(code) < 2 or code[0] not in ("SCT", "SNOMEDCT"):
+    return label_of_code(code[0], code[1]) if len(code) >= 2 else None
+
+
+def label_of_code(scheme: str, code: str) -> int | None:
+    """Return the label value that a code of a coding scheme means, or None for another structure."""
+    if scheme not in ("SCT", "SNOMEDCT"):
         return None
-    return next((label for label, term in TERMS.items() if code[1] == term.code or code[1] in term.also), None)
+    return next((label for label, term in TERMS.items() if code == term.code or code in term.also), None)

@@ -205,9 +205,11 @@ class SceneCases:
         case.set_phases(ed=ed, es=es)
         for phase, mask in chosen.items():
             case.write_labels(reader, phase, mask)
+        # The panel has no signature yet; the pair says so.
         return export_with_checks(
-            case, pairsPath, reader=reader, spacing_mm=spacing, progress=part(progress, 0.5, 1.0)
-        )
+            case, pairsPath, reader=reader, spacing_mm=spacing, override="exported from the panel without a signature",
+            progress=part(progress, 0.5, 1.0),
+        )  # fmt: skip
 
     def browserOf(self, volumeNode: object) -> object:
         """Return the sequence browser that shows the phases of a 4D CT, or None.

@@ -29,6 +29,16 @@ def commands() -> list[tuple[object, ...]]:
         ("predict", COHORT, *model),
         ("agree", COHORT, "--readers", "model,truth"),
         ("check", COHORT, "--reader", "truth"),
+        (
+            "sign",
+            COHORT,
+            "--reader",
+            "truth",
+            "--by",
+            "phantom",
+            "--reason",
+            "known to be true, whatever the limits say",
+        ),
         ("export", COHORT, PAIRS, "--reader", "truth", *spacing, *split),
         (
             "finetune",

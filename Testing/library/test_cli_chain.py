@@ -55,7 +55,12 @@ def test_an_image_goes_through_the_whole_chain(ball, bundle, tmp_path, capfd):
     assert (again["ed"], again["es"]) == (predicted[0]["ed"], 1)
     checked = lvm(capfd, "check", cohort)
     assert {finding["reader"] for finding in checked["findings"]} == {"model"}
+    assert main(["export", str(cohort), str(pairs)]) == 2, "nobody has signed"
+    assert "no signature" in capfd.readouterr().err and not pairs.exists()
+    signed = lvm(capfd, "sign", cohort, "--reader", "model", "--by", "Dr A", "--reason", "a ball is no heart")
+    assert [row["state"] for row in signed["cases"]] == ["signed"] * 3
     exported = lvm(capfd, "export", cohort, pairs, "--spacing", 2, "--test", 1, "--validation", 1)
+    assert {(row["signed_by"], row["override"]) for row in exported["cases"]} == {("Dr A", "a ball is no heart")}
     assert len(exported["cases"][0]["labelled_phases"]) == 2
     evaluated = lvm(capfd, "evaluate", pairs, "--model", bundle, "--out", tmp_path / "report")
     assert evaluated["summary"]["best"]["dice"]["mean"] > 0.9

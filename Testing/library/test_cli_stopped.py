@@ -48,7 +48,7 @@ def command(name: str, given: Path, out: Path) -> tuple:
         "predict": ("predict", given / "cohort", *model),
         "check": ("check", given / "cohort"),
         "agree": ("agree", given / "cohort", "--readers", "ada,bob"),
-        "export": ("export", given / "cohort", out / "new", "--reader", "ada", "--spacing", 2),
+        "export": ("export", given / "cohort", out / "new", "--reader", "ada", "--spacing", 2, "--override", "test"),
         "finetune": (
             "finetune",
             given / "pairs",
@@ -81,8 +81,8 @@ DEEPEST = {
     "import": ("LVMLib.imaging.raw.RawFrames.stored", 3),
     "segment": ("LVMLib.learning.models.segment._forward", 2),
     "predict": ("LVMLib.cohort.case.write_segmentation", 2),
-    "check": ("LVMLib.evaluation.cohorts.check_labels", 1),
-    "agree": ("LVMLib.evaluation.cohorts.compare_readers", 2),
+    "check": ("LVMLib.evaluation.checking.check_labels", 1),
+    "agree": ("LVMLib.evaluation.agreement.compare_readers", 2),
     "export": ("LVMLib.cohort.export.resample_image", 2),
     "finetune": ("LVMLib.learning.training.loop.TrainingLoop._epoch", 1),
     "evaluate": ("LVMLib.evaluation.pairs.label_surface_distances", 2),
@@ -119,7 +119,8 @@ def test_control_c_in_any_command_ends_with_one_line_and_whole_files(name, given
     require_whole(tmp_path)
     changed = {path for path, content in snapshot(given).items() if before.get(path) != content}
     assert set(before) <= set(snapshot(given))
-    first_results = {"cases/case-001/case.json", "cases/case-001/labels/model/00.seg.nrrd"}
+    first_results = {f"cases/case-001/{name}" for name in ("case.json", "labels/model/00.seg.nrrd", "prediction.json")}
+    first_results |= {"cases/case-001/checks/ada.json"}
     assert changed <= {"pairs/splits.json", *(f"cohort/{path}" for path in first_results)}
     left = {path.name for path in (tmp_path / "out").iterdir()}
     assert left <= {"phantom": {"new"}, "finetune": {"new"}, "thickness": {"new"}}.get(name, set())

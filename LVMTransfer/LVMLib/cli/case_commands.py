@@ -1,4 +1,4 @@
-"""Commands on images, cases and cohorts: phantom, import, segment, predict, check, agree, export."""
+"""Commands on images and cases: phantom, import, segment, predict."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ def register(commands: argparse._SubParsersAction) -> None:
     _register_phantom(commands)
     _register_import(commands)
     _register_prediction(commands)
-    _register_review(commands)
 
 
 def _register_phantom(commands: argparse._SubParsersAction) -> None:
@@ -60,28 +59,6 @@ def _register_prediction(commands: argparse._SubParsersAction) -> None:
         command.add_argument("--device", help="cpu, cuda or cuda:N (default: a GPU where there is one)")
     segment.set_defaults(run=run_segment)
     predict.set_defaults(run=run_predict)
-
-
-def _register_review(commands: argparse._SubParsersAction) -> None:
-    check = commands.add_parser("check", help="check the labels against the consensus protocol")
-    check.add_argument("cohort", type=Path)
-    check.add_argument("--reader", help="whose labels (default: every reader's)")
-    check.add_argument("--protocol", type=Path, help="a site's own protocol file")
-    check.set_defaults(run=run_check)
-    agree = commands.add_parser("agree", help="compare two readers of the same cases")
-    agree.add_argument("cohort", type=Path)
-    agree.add_argument("--readers", required=True, metavar="A,B")
-    agree.set_defaults(run=run_agree)
-    export = commands.add_parser("export", help="write 4D image-mask pairs for training")
-    export.add_argument("cohort", type=Path)
-    export.add_argument("pairs", type=Path)
-    export.add_argument("--reader", help="whose labels (default: consensus, or the only reader)")
-    export.add_argument("--spacing", type=SPACING, default=1.0, metavar="MM", help="isotropic voxel size (default 1)")
-    export.add_argument("--phases", default="ed,es", help="'ed,es' (default) or 'all' labelled phases")
-    export.add_argument("--test", type=whole(), metavar="N", help="cases kept for the test (default: 45 of 95)")
-    export.add_argument("--validation", type=whole(1), metavar="N", help="cases that choose the best epoch")
-    export.add_argument("--seed", type=whole(), default=0, help="seed of the split into training, validation and test")
-    export.set_defaults(run=run_export)
 
 
 def run_phantom(options: argparse.Namespace, progress: Progress) -> Outcome:
@@ -216,56 +193,3 @@ def parse_phases(text: str, available: range) -> list[int] | None:
             remedy="Give the phases as numbers with commas between them.",
         )
     return [int(number) for number in numbers]
-
-
-def run_check(options: argparse.Namespace, progress: Progress) -> Outcome:
-    """Check labels against the protocol."""
-    from ..cohort import Cohort
-    from ..evaluation import check_cohort
-
-    cohort = Cohort.open(options.cohort)
-    findings = check_cohort(cohort, reader=options.reader, protocol=options.protocol, progress=progress)
-    header = ["case", "reader", "phase", "rule", "passed", "message"]
-    failed = sum(row["passed"] is False for row in findings)
-    text = table(header, [[row[key] for key in header] for row in findings])
-    return Outcome({"findings": findings, "failed": failed}, f"{text}\n{failed} finding(s) to look at")
-
-
-def run_agree(options: argparse.Namespace, progress: Progress) -> Outcome:
-    """Compare two readers."""
-    from ..cohort import Cohort
-    from ..evaluation import agree_cohort
-
-    names = [name.strip() for name in options.readers.split(",")]
-    rows, summary = agree_cohort(Cohort.open(options.cohort), names, progress=progress)
-    header = list(rows[0]) if rows else []
-    return Outcome({"cases": rows, "summary": summary}, table(header, [[row[key] for key in header] for row in rows]))
-
-
-def run_export(options: argparse.Namespace, progress: Progress) -> Outcome:
-    """Write image-mask pairs."""
-    from ..cohort import Cohort, nested_splits, write_splits
-    from ..evaluation import export_with_checks
-
-    cohort = Cohort.open(options.cohort)
-    cases, splits = all_cases(cohort), None
-    if options.test is not None or options.validation is not None:
-        parts = {name: getattr(options, name) for name in ("test", "validation") if getattr(options, name) is not None}
-        splits = nested_splits([case.id for case in cases], seed=options.seed, **parts)
-    rows = []
-    for number, case in enumerate(cases):
-        step = part(progress, number / len(cases), (number + 1) / len(cases))
-        phases = parse_phases(options.phases, range(len(case.rr_percent)))
-        pair = export_with_checks(
-            case, options.pairs, reader=options.reader, spacing_mm=options.spacing, phases=phases, progress=step
-        )
-        failed = [rule for rule, passed in pair.manifest.checks.items() if not passed]
-        labelled = list(pair.labelled_phases)
-        rows.append({"case": case.id, "labelled_phases": labelled, "grid": pair.grid.describe(), "failed": failed})
-    if splits is not None:
-        write_splits(options.pairs, splits)
-    shown = [
-        [row["case"], str(row["labelled_phases"]), row["grid"], ", ".join(row["failed"]) or "none"] for row in rows
-    ]
-    text = table(["case", "labelled phases", "grid", "rules failed"], shown)
-    return Outcome({"pairs": str(options.pairs), "cases": rows}, text)

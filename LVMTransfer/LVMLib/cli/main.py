@@ -12,11 +12,28 @@ from typing import TextIO
 
 from .. import __version__
 from ..errors import LVMCancelled, LVMError, StorageError
-from . import case_commands, mask_commands, measure_commands, model_commands, thickness_commands
+from . import (
+    case_commands,
+    export_commands,
+    mask_commands,
+    measure_commands,
+    model_commands,
+    review_commands,
+    thickness_commands,
+)
 from .arguments import BAD_INPUT, Parser
 from .terminal import Outcome, ProgressBar, clean_standard_output, print_json
 
 DONE, DEFECT = 0, 1
+GROUPS = (
+    case_commands,
+    mask_commands,
+    review_commands,
+    export_commands,
+    model_commands,
+    thickness_commands,
+    measure_commands,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lvm {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (case_commands, mask_commands, model_commands, thickness_commands, measure_commands):
+    for group in GROUPS:
         group.register(commands)
     for command in _leaves(parser):
         command.add_argument("--json", action="store_true", help="print one JSON result on standard output")

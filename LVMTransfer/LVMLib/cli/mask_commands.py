@@ -131,6 +131,6 @@ def phase_of(case: Case, text: str) -> int:
 
 
 def _only_phase(labels: np.ndarray, phase: int, where: Path) -> np.ndarray:
-    from .measure_commands import one_phase
+    from .thickness_commands import one_phase
 
     return one_phase(labels, phase, where)

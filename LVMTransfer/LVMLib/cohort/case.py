@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..annotation import read_valve_curves, write_valve_curves
 from ..errors import CohortError, LabelError
 from ..files import sha256
 from ..grid import Grid, require_labels
@@ -164,6 +165,33 @@ class Case:
         self._require_phase(phase, "phase")
         return self.folder / "labels" / require_name(reader, "reader") / f"{phase:02d}.seg.nrrd"
 
+    def write_valves(self, reader: str, phase: int, curves: dict[str, np.ndarray]) -> Path:
+        """Write the mitral and aortic curves that a reader drew in a phase; return the file.
+
+        Raises
+        ------
+        CurveError
+            A curve that cannot be used.
+        CohortError
+            No such phase, or a reader's name that cannot be a folder.
+        StorageError
+            The disk is full or read-only.
+        """
+        path = self._valves_path(reader, phase)
+        write_valve_curves(path, curves)
+        return path
+
+    def valves(self, reader: str, phase: int) -> dict[str, np.ndarray]:
+        """Return a reader's ``mitral`` and ``aortic`` curves of a phase, (N, 3) RAS mm; empty where nobody drew any.
+
+        Raises
+        ------
+        CurveError
+            The file holds no usable curve.
+        """
+        path = self._valves_path(reader, phase)
+        return read_valve_curves(path) if path.is_file() else {}
+
     def labelled_phases(self, reader: str) -> list[int]:
         """Return the phases that a reader has labelled, in order."""
         files = (self.folder / "labels" / require_name(reader, "reader")).glob("*.seg.nrrd")
@@ -183,6 +211,10 @@ class Case:
             if not path.is_file() or sha256(path) != digest:
                 altered.append(name)
         return altered
+
+    def _valves_path(self, reader: str, phase: int) -> Path:
+        self._require_phase(phase, "phase")
+        return self.folder / "contours" / require_name(reader, "reader") / f"{phase:02d}-valves.mrk.json"
 
     def _require_phase(self, phase: int, name: str) -> None:
         if not 0 <= phase < self.manifest.phases:

@@ -25,6 +25,7 @@ def export_case(
     phases: Iterable[int] | None = None,
     checks: Mapping[str, bool] | None = None,
     protocol_version: str | None = None,
+    signature: Mapping[str, str | None] | None = None,
     progress: Progress = silent,
 ) -> Pair:
     """Resample a case to isotropic voxels and write it as an image-mask pair, phase by phase.
@@ -45,6 +46,8 @@ def export_case(
         Results of the consensus protocol, for ``pair.json``.
     protocol_version : str, optional
         Version of the protocol that was checked; None = the cohort's.
+    signature : mapping of str to str or None, optional
+        ``signed_by``, ``signed_at`` and ``override`` for ``pair.json``.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def export_case(
         The disk is full.
     """
     reader = chosen_reader(case, reader)
-    labelled = _labelled(case, reader, phases)
+    labelled = chosen_phases(case, reader, phases)
     target = case.grid.isotropic(spacing_mm)
     masks = {t: resample_labels(case.labels(reader, t), case.grid, target) for t in labelled}
 
@@ -79,6 +82,7 @@ def export_case(
         readers=(reader,),
         phantom=case.is_phantom,
         progress=progress,
+        **(signature or {}),
     )
 
 
@@ -103,7 +107,14 @@ def chosen_reader(case: Case, reader: str | None) -> str:
     )
 
 
-def _labelled(case: Case, reader: str, phases: Iterable[int] | None) -> list[int]:
+def chosen_phases(case: Case, reader: str, phases: Iterable[int] | None) -> list[int]:
+    """Return those of ``phases`` that a reader has labelled; None = ED and ES, which then have to be.
+
+    Raises
+    ------
+    CohortError
+        ED and ES are not set or not labelled, or none of the phases is.
+    """
     done = case.labelled_phases(reader)
     if phases is not None:
         chosen = sorted(set(phases) & set(done))

@@ -81,7 +81,7 @@ class CaseManifest(_Strict):
 
 
 class PairManifest(_Strict):
-    """``pair.json``."""
+    """``pair.json``; ``override`` is the reason why labels that nobody signed off, or that fail, were exported."""
 
     format: int = 1
     id: str
@@ -97,6 +97,9 @@ class PairManifest(_Strict):
     protocol_version: str = "1"
     checks: dict[str, bool] = Field(default_factory=dict)
     readers: tuple[str, ...] = ()
+    signed_by: str | None = None
+    signed_at: str | None = None
+    override: str | None = None
     phantom: bool = False
     sha256: dict[str, str] = Field(default_factory=dict)
 

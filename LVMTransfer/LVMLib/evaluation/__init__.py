@@ -8,18 +8,24 @@ from ..measures import (
     surface_distances,
     volumes_ml,
 )
-from .cohorts import agree_cohort, check_case, check_cohort, export_with_checks
+from .agreement import agree_cohort
+from .agreement_report import write_agreement_report
+from .checking import check_case, check_cohort, protocol_of, set_protocol
+from .exporting import export_with_checks, require_exportable, sign_case
 from .pairs import evaluate_pairs
 from .report import Picture, write_report
 from .statistics import paired_bootstrap, pearson, summarise
 from .table import Comparison, EvaluationTable, Row
 from .text import verdict
+from .worklist import WorkItem, Worklist, worklist
 
 __all__ = [
     "Comparison",
     "EvaluationTable",
     "Picture",
     "Row",
+    "WorkItem",
+    "Worklist",
     "agree_cohort",
     "check_case",
     "check_cohort",
@@ -31,9 +37,15 @@ __all__ = [
     "mass_g",
     "paired_bootstrap",
     "pearson",
+    "protocol_of",
+    "require_exportable",
+    "set_protocol",
+    "sign_case",
     "summarise",
     "surface_distances",
     "verdict",
     "volumes_ml",
+    "worklist",
+    "write_agreement_report",
     "write_report",
 ]

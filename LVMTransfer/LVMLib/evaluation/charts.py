@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -69,13 +69,41 @@ def line_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: s
     return _svg(body + [_legend([item.name for item in series])], title, frame.height)
 
 
-def scatter_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: str, identity: bool = False) -> str:
-    """Return clouds of points as SVG, with the line of identity on request; empty text if there is nothing to draw."""
+def scatter_chart(
+    series: Sequence[Series],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    identity: bool = False,
+    levels: Mapping[str, float] | None = None,
+) -> str:
+    """Return clouds of points as SVG; empty text if there is nothing to draw.
+
+    Parameters
+    ----------
+    series : sequence of Series
+        The clouds.
+    title, x_label, y_label : str
+        Texts.
+    identity : bool
+        Draw the line y = x, with equal axes.
+    levels : mapping of str to float, optional
+        Horizontal lines with their names, such as a bias and its limits.
+    """
     series = [item for item in series if item.points()]
     if not series:
         return ""
-    frame, ticks = _frame(series, square=identity)
+    lines = {name: y for name, y in (levels or {}).items() if math.isfinite(y)}
+    invisible = Series("", [series[0].points()[0][0]] * len(lines), list(lines.values()))
+    frame, ticks = _frame([*series, invisible], square=identity)
     body = [_axes(frame, ticks, x_label, y_label)]
+    for name, level in lines.items():
+        y = frame.py(level)
+        body.append(
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#666" stroke-dasharray="5 4"/>'
+        )
+        body.append(f'<text x="{WIDTH - RIGHT}" y="{y - 4:.1f}" text-anchor="end" font-size="11">{escape(name)}</text>')
     if identity:
         (x0, x1), (y0, y1) = frame.x, frame.y
         ends = f'x1="{frame.px(x0):.1f}" y1="{frame.py(y0):.1f}" x2="{frame.px(x1):.1f}" y2="{frame.py(y1):.1f}"'

@@ -124,11 +124,11 @@ def write_report(
         thickness_section(table),
         training_section(list(run_events), table.phantom),
         case_section(table),
-        provenance_section(facts),
+        provenance_section(facts, files="<code>evaluation.csv</code> and <code>evaluation.json</code>"),
     ]
     page = PAGE.substitute(
         title=escape(title),
-        phantom_banner=_PHANTOM_BANNER if table.phantom else "",
+        phantom_banner=PHANTOM_BANNER if table.phantom else "",
         verdicts=_verdicts(table),
         sections="\n".join(section for section in sections if section),
     )
@@ -139,7 +139,7 @@ def write_report(
     return folder / PAGE_NAME
 
 
-_PHANTOM_BANNER = (
+PHANTOM_BANNER = (
     '<p class="banner synthetic"><strong>Phantom results.</strong> Every number and picture here comes from synthetic '
     "hearts with known truth. They show that the software works, not how well it does on patients.</p>"
 )

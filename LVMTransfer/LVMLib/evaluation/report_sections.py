@@ -8,6 +8,7 @@ from html import escape
 from itertools import groupby
 
 from .charts import Series, line_chart, paired_dots, scatter_chart
+from .report_parts import html_charts, html_table
 from .statistics import summarise
 from .table import METRICS, THICKNESS, EvaluationTable
 from .text import interval_text, summary_text
@@ -39,8 +40,8 @@ def metric_section(table: EvaluationTable) -> str:
         f"<h2>Before and after, {len(table.cases)} {table.data}</h2>"
         "<p>Mean ± standard deviation over cases. ↑ more is better, ↓ less is better. Green: better, and the whole "
         "95 % confidence interval (paired bootstrap over cases) is on that side; red: worse.</p>"
-        f"{_table([escape(cell) for cell in header], rows)}"
-        f"{_charts(charts)}"
+        f"{html_table([escape(cell) for cell in header], rows)}"
+        f"{html_charts(charts)}"
     )
 
 
@@ -77,7 +78,7 @@ def volume_section(table: EvaluationTable) -> str:
     caption = f"Each dot is one phase of one of the {table.data}; on the dashed line model and reader agree."
     charts = [(_against_truth(table, "cavity_ml", "cavity (ml)"), caption)]
     charts.append((_against_truth(table, "mass_g", "LVM mass (g)"), "The same for the mass of the myocardium."))
-    return f"<h2>Volumes and mass</h2>{_table(header, rows)}{_charts(charts)}"
+    return f"<h2>Volumes and mass</h2>{html_table(header, rows)}{html_charts(charts)}"
 
 
 def thickness_section(table: EvaluationTable) -> str:
@@ -105,8 +106,8 @@ def thickness_section(table: EvaluationTable) -> str:
     ]
     return (
         "<h2>Wall thickness</h2><p>Length of the heat-flow lines from epicardium to endocardium; r is Pearson's "
-        f"correlation over {table.data}.</p>{_table(header, rows)}"
-        f"{_charts(charts)}"
+        f"correlation over {table.data}.</p>{html_table(header, rows)}"
+        f"{html_charts(charts)}"
     )
 
 
@@ -134,9 +135,8 @@ def training_section(events: Sequence[Mapping[str, object]], phantom: bool) -> s
     if not loss and not dice:
         return ""
     kind = "phantom cases" if phantom else "cases"
-    return (
-        f"<h2>Training</h2>{_charts([(loss, 'Loss on labelled phases.'), (dice, f'Dice on the validation {kind}.')])}"
-    )
+    drawn = [(loss, "Loss on labelled phases."), (dice, f"Dice on the validation {kind}.")]
+    return f"<h2>Training</h2>{html_charts(drawn)}"
 
 
 def case_section(table: EvaluationTable) -> str:
@@ -156,11 +156,17 @@ def case_section(table: EvaluationTable) -> str:
                 numbers += ["–" if math.isnan(value) else f"{value:.1f}" for value in values]
                 cells = [f"{escape(case)}, {escape(row.phase_name)}", escape(model), *numbers]
                 rows.append((cells, [""] * len(cells)))
-    return f"<h2>Every case{' (phantom)' if table.phantom else ''}</h2>{_table(header, rows, style='wide')}"
+    return f"<h2>Every case{' (phantom)' if table.phantom else ''}</h2>{html_table(header, rows, style='wide')}"
 
 
-def provenance_section(facts: Mapping[str, object]) -> str:
-    """Return what made the numbers."""
+MEASURES_NOTE = (
+    "Dice: overlap, 1 is perfect. HD95: 95th percentile of the distance between the surfaces. ASSD: mean distance "
+    "between the surfaces. LVM: left-ventricular myocardium, 1.05 g/ml."
+)
+
+
+def provenance_section(facts: Mapping[str, object], *, files: str, note: str = "") -> str:
+    """Return what made the numbers, and in which files beside the page the same rows stand."""
     items = []
     for key, value in facts.items():
         text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
@@ -168,9 +174,7 @@ def provenance_section(facts: Mapping[str, object]) -> str:
         items.append(f"<dt>{escape(str(key).replace('_', ' '))}</dt><dd>{shown}</dd>")
     return (
         f"<h2>Where these numbers come from</h2><dl>{''.join(items)}</dl>"
-        '<p class="note">Dice: overlap, 1 is perfect. HD95: 95th percentile of the distance between the surfaces. '
-        "ASSD: mean distance between the surfaces. LVM: left-ventricular myocardium, 1.05 g/ml. The same rows stand in "
-        "<code>evaluation.csv</code> and <code>evaluation.json</code> beside this page.</p>"
+        f'<p class="note">{MEASURES_NOTE} {note} The same rows stand in {files} beside this page.</p>'
     )
 
 
@@ -201,23 +205,3 @@ def _phases(table: EvaluationTable) -> list[str]:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else math.nan
-
-
-def _table(header: Sequence[str], rows: Sequence[tuple[Sequence[str], Sequence[str]]], *, style: str = "") -> str:
-    head = "".join(f"<th>{cell}</th>" for cell in header)
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td{f' class={style}' if style else ''}>{cell}</td>" for cell, style in zip(cells, styles))
-        + "</tr>"
-        for cells, styles in rows
-    )
-    return (
-        f'<div class="scroll"><table class="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
-
-
-def _charts(charts: Sequence[tuple[str, str]]) -> str:
-    figures = "".join(
-        f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>" for svg, caption in charts if svg
-    )
-    return f'<div class="charts">{figures}</div>' if figures else ""

@@ -6,8 +6,9 @@ import logging
 import os
 from pathlib import Path
 
+from ..grid import Grid
 from ..progress import Progress, silent
-from .dicom_headers import scan_folder
+from .dicom_headers import SliceHeader, scan_folder
 from .dicom_phases import Phase, choose_series, split_phases
 from .dicom_pixels import DicomFrames
 from .dicom_stack import stack_phases
@@ -40,14 +41,27 @@ def read_dicom(path: str | os.PathLike, *, series: str | None = None, progress: 
         Slices or phases that differ in geometry, or a gantry tilt.
     """
     folder = Path(path)
+    grid, stacks, phases, facts = _stacks(folder, series, progress)
+    log.info("%s: %d phase(s), %s", folder, len(phases), grid.describe())
+    info = {**facts, "format": "DICOM"}
+    return Sequence(grid, DicomFrames(tuple(stacks)), _rr_percent(phases, facts), info, str(folder))
+
+
+def open_stacks(
+    path: str | os.PathLike, *, series: str | None = None, progress: Progress = silent
+) -> tuple[Grid, list[tuple[SliceHeader, ...]]]:
+    """Return the grid and, for each phase in order, the DICOM slices in the order of k; errors as `read_dicom`."""
+    return _stacks(Path(path), series, progress)[:2]
+
+
+def _stacks(
+    folder: Path, series: str | None, progress: Progress
+) -> tuple[Grid, list[tuple[SliceHeader, ...]], list[Phase], dict[str, object]]:
     scan = scan_folder(folder, progress=progress)
     slices = choose_series(folder, scan, series)
     phases = split_phases(folder, slices)
     grid, stacks = stack_phases(folder, phases)
-    facts = scan.facts[slices[0].series]
-    log.info("%s: %d phase(s), %s", folder, len(phases), grid.describe())
-    info = {**facts, "format": "DICOM"}
-    return Sequence(grid, DicomFrames(tuple(stacks)), _rr_percent(phases, facts), info, str(folder))
+    return grid, stacks, phases, scan.facts[slices[0].series]
 
 
 def _rr_percent(phases: list[Phase], facts: dict[str, object]) -> tuple[float, ...]:

@@ -25,7 +25,7 @@ def read_labels(
     Parameters
     ----------
     path : path
-        ``.nii``, ``.nii.gz``, ``.nrrd`` or ``.seg.nrrd``.
+        ``.nii``, ``.nii.gz``, ``.nrrd``, ``.seg.nrrd``, or a DICOM SEG (``.dcm``, with ``reference`` only).
     reference : Grid, optional
         The image's grid, which the labels must lie on.
     allow_empty : bool
@@ -47,6 +47,8 @@ def read_labels(
         Sheared, or not on ``reference``.
     """
     path = Path(path)
+    if path.suffix.lower() == ".dcm":
+        return _read_dicom_seg(path, reference), reference
     suffix = label_suffix(path)
     if suffix == ".seg.nrrd":
         labels, grid = read_segmentation(path, reference=reference)
@@ -59,6 +61,19 @@ def read_labels(
     if not labels.any() and not allow_empty:
         require_labels(labels, path)
     return labels, grid
+
+
+def _read_dicom_seg(path: Path, reference: Grid | None) -> np.ndarray:
+    from .dicom_seg import read_dicom_seg  # pydicom takes a second to import
+
+    if reference is None:
+        raise ImageError(
+            path,
+            expected="the image that a DICOM SEG belongs to",
+            found="none",
+            remedy="Bring it into the case of its image with 'lvm labels'.",
+        )
+    return read_dicom_seg(path, reference=reference)
 
 
 def write_labels(path: str | os.PathLike, labels: np.ndarray, grid: Grid) -> str:

@@ -115,7 +115,7 @@ def sign(
         ed=case.ed,
         es=case.es,
         failed=failed,
-        reason=(reason or "").strip() or None,
+        reason=(reason or "").strip() if failed else None,
         content=contents(case, reader),
         files=file_hashes(case, reader),
     )

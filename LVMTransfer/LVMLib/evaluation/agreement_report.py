@@ -1,0 +1,169 @@
+"""The agreement of two readers as one HTML page: numbers, Bland–Altman plots, every case."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from .. import __version__
+from ..files import atomic_file, write_json
+from ..origin import command_line, commit, now
+from .agreement import COMPARED
+from .charts import Series, paired_dots, scatter_chart
+from .report import PHANTOM_BANNER, Picture
+from .report_page import PAGE
+from .report_parts import html_charts, html_table
+from .report_sections import gallery_section, provenance_section
+
+PAGE_NAME = "index.html"
+OVERLAPS = {
+    "dice_blood_pool": "Dice, blood pool",
+    "dice_lvm": "Dice, LVM",
+    "hd95_mm_blood_pool": "HD95, blood pool (mm)",
+    "hd95_mm_lvm": "HD95, LVM (mm)",
+    "assd_mm_blood_pool": "ASSD, blood pool (mm)",
+    "assd_mm_lvm": "ASSD, LVM (mm)",
+}
+
+
+def write_agreement_report(
+    folder: str | os.PathLike,
+    rows: Sequence[Mapping[str, object]],
+    summary: Mapping[str, object],
+    *,
+    readers: Sequence[str],
+    facts: Mapping[str, object] | None = None,
+    pictures: Sequence[Picture] = (),
+) -> Path:
+    """Write ``index.html`` (self-contained) and ``agreement.json``; return the page.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there.
+    rows, summary
+        What `agree_cohort` returned.
+    readers : sequence of str
+        Reader A and reader B.
+    facts : mapping, optional
+        What made the numbers; command, version, commit and date are added.
+    pictures : sequence of Picture
+        For example difference maps.
+
+    Raises
+    ------
+    StorageError
+        The disk is full or read-only.
+    """
+    folder, phantom = Path(folder), bool(summary["phantom"])
+    shown = {"readers": f"A = {readers[0]}, B = {readers[1]}", **(facts or {}), "command": command_line()}
+    shown |= {"version": __version__, "commit": commit(), "date": now()}
+    sections = [
+        _overlap_section(rows, summary),
+        gallery_section([(picture.heading, picture.caption, picture.data_uri()) for picture in pictures], phantom),
+        *(_measure_section(rows, summary, name, readers) for name in COMPARED if name in summary),
+        _case_section(rows),
+        provenance_section(shown, files="<code>agreement.json</code>", note=_NOTE),
+    ]
+    page = PAGE.substitute(
+        title=escape(f"Agreement of {readers[0]} and {readers[1]}"),
+        phantom_banner=PHANTOM_BANNER if phantom else "",
+        verdicts=_verdict(rows, summary),
+        sections="\n".join(section for section in sections if section),
+    )
+    write_json(folder / "agreement.json", {"cases": _plain(rows), "summary": _plain(summary), "facts": shown})
+    with atomic_file(folder / PAGE_NAME) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return folder / PAGE_NAME
+
+
+_NOTE = (
+    "Bland–Altman: difference A − B against the mean; bias and bias ± 1.96 SD. ICC(2,1): two-way random effects, "
+    "absolute agreement, single rater. ED and ES of one heart together make ICC and Pearson's r look better than they "
+    "are over hearts of one phase."
+)
+
+
+def _verdict(rows: Sequence[Mapping[str, object]], summary: Mapping[str, object]) -> str:
+    cases = len({row["case"] for row in rows})
+    dice = " and ".join(
+        f"{summary[name]['mean']:.3f} ({what})" for name, what in (("dice_blood_pool", "cavity"), ("dice_lvm", "LVM"))
+    )
+    kind = "phantom " if summary["phantom"] else ""
+    return f'<p class="verdict">Mean Dice {dice} over {len(rows)} readings of {cases} {kind}case(s).</p>'
+
+
+def _overlap_section(rows: Sequence[Mapping[str, object]], summary: Mapping[str, object]) -> str:
+    lines = []
+    for name, title in OVERLAPS.items():
+        found = summary[name]
+        cells = [title, *(_number(found[key]) for key in ("mean", "sd", "least", "largest")), str(found["cases"])]
+        lines.append((cells, [""] * len(cells)))
+    places = [f"{row['case']} {row['phase_name']}" for row in rows]
+    series = [
+        Series(title, [row[name] for row in rows], list(range(len(rows)))) for name, title in list(OVERLAPS.items())[:2]
+    ]
+    picture = paired_dots(places, series, title="Dice of every reading", x_label="Dice")
+    header = ["Measure", "mean", "SD", "least", "largest", "readings"]
+    drawn = html_charts([(picture, "Dice of every reading.")])
+    return f"<h2>Overlap and distance</h2>{html_table(header, lines)}{drawn}"
+
+
+def _measure_section(
+    rows: Sequence[Mapping[str, object]], summary: Mapping[str, object], name: str, readers: Sequence[str]
+) -> str:
+    title, found = COMPARED[name], summary[name]
+    bland = found["bland_altman"]
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        pairs.setdefault(str(row["phase_name"]), []).append((row[f"{name}_a"], row[f"{name}_b"]))
+    means = [Series(kind, [(a + b) / 2 for a, b in found], [a - b for a, b in found]) for kind, found in pairs.items()]
+    clouds = [Series(kind, [a for a, _ in found], [b for _, b in found]) for kind, found in pairs.items()]
+    levels = None
+    if bland:
+        names = {"bias": bland["bias"], "+1.96 SD": bland["upper"], "−1.96 SD": bland["lower"]}
+        levels = {f"{label} {value:.2f}": value for label, value in names.items()}
+    difference = scatter_chart(
+        means, title=f"Bland–Altman, {title}", x_label=f"mean of both: {title}", y_label="A − B", levels=levels
+    )
+    scatter = scatter_chart(
+        clouds, title=f"{title}: A against B", x_label=f"{readers[0]}", y_label=f"{readers[1]}", identity=True
+    )
+    lines = [_agreement_cells("all readings", found)]
+    lines += [_agreement_cells(kind, part) for kind, part in found["by_phase"].items()]
+    header = ["Phase", "bias A − B", "lower limit", "upper limit", "ICC(2,1)", "Pearson r", "readings"]
+    drawn = html_charts([(difference, "Bias and limits of agreement."), (scatter, "Dashed: both readers the same.")])
+    return f"<h2>{escape(title.capitalize())}</h2>{html_table(header, lines)}{drawn}"
+
+
+def _agreement_cells(name: str, found: Mapping[str, object]) -> tuple[list[str], list[str]]:
+    bland = found["bland_altman"]
+    cells = [escape(name), *(_number(bland[key]) if bland else "–" for key in ("bias", "lower", "upper"))]
+    cells += [_number(found["icc"]), _number(found["pearson"]), str(bland["cases"] if bland else 0)]
+    return cells, [""] * len(cells)
+
+
+def _case_section(rows: Sequence[Mapping[str, object]]) -> str:
+    names = [name for name in rows[0] if name not in ("case", "phase", "phase_name")]
+    lines = []
+    for row in rows:
+        cells = [f"{row['case']}, {row['phase_name']} ({row['phase']})", *(_number(row[name]) for name in names)]
+        lines.append((cells, [""] * len(cells)))
+    header = ["Case, phase", *(name.replace("_", " ") for name in names)]
+    return f"<h2>Every reading</h2>{html_table(header, lines, style='wide')}"
+
+
+def _number(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, (int, float)) and math.isfinite(value) else "–"
+
+
+def _plain(value: object) -> object:
+    """JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
