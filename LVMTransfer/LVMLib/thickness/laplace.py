@@ -27,8 +27,8 @@ def solve(stencil: Stencil, *, method: str = "bicgstab", tolerance: float = 1e-5
     ----------
     stencil : Stencil
     method : {"bicgstab", "jacobi", "torch"}
-        Jacobi-preconditioned BiCGStab (van der Vorst 1992); the plain Jacobi iteration of Gupta et al., the reference,
-        a thousand times slower; or the first one in torch, on a GPU where there is one.
+        Jacobi-preconditioned BiCGStab (van der Vorst 1992); the plain Jacobi iteration of Gupta et al., the reference;
+        or the first one in torch, on a GPU where there is one.
     tolerance : float
         The residual's largest entry, in units of the potential. From a first guess by `cascade` the default moves no
         flow line by more than 0.3 µm.
