@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .SceneSurfaces import SEGMENT, THICKENING
+
 # A vertex of a phase takes the thickening of the nearest tracked point, not farther than a thin wall is thick.
 CARRY_MM = 4.0
 
@@ -43,8 +45,6 @@ class Measurement:
     def arrays(self, phase: int) -> dict[str, np.ndarray]:
         """Return the arrays that a phase's surface has besides its thickness."""
         from LVMLib.thickness.segments import assign_segments
-
-        from .SceneSurfaces import SEGMENT, THICKENING
 
         found = {}
         if phase in self.frames:

@@ -20,6 +20,11 @@ class ResultPanel(SurfacePanel):
         self.ui.cycleButton.connect("clicked()", self.onCycle)
         self.clear()
 
+    def state(self, surface: object) -> object:
+        shown = self.shown
+        colors = shown.rangeMinimum, shown.rangeMaximum, shown.thickeningMinimum, shown.thickeningMaximum
+        return surface.GetID(), surface.GetPolyData().GetMTime(), shown.segmentModel, shown.surfaceShows, colors
+
     def update(self, surface: object) -> None:
         parameters = self.shown
         model = parameters.segmentModel.count()
@@ -33,7 +38,12 @@ class ResultPanel(SurfacePanel):
             view.resizeRowsToContents()
         self._showBullseye(parameters, surface, segments, model)
         self.ui.orientationLabel.text = self._orientation(segments)
-        setReady(self.ui.histogramButton, [], _("Show the histogram of the thickness in a plot view"))
+        counted = Adapter.belonging(surface, Adapter.HISTOGRAM_TABLE) is not None
+        setReady(
+            self.ui.histogramButton,
+            [] if counted else [_("a measurement")],
+            _("Show the histogram of the thickness in a plot view"),
+        )
         phases = Adapter.belonging(surface, Adapter.CYCLE_TABLE) is not None
         setReady(
             self.ui.cycleButton,
@@ -80,7 +90,8 @@ class ResultPanel(SurfacePanel):
                 "Septum ESTIMATED: no RV insertion was given, so all segments may be turned about the long axis."
             ),
         }
-        orientation = segments.GetAttribute(Adapter.ORIENTATION) or ""
+        orientation, notes = (
+            segments.GetAttribute(name) if segments is not None else "" for name in (Adapter.ORIENTATION, Adapter.NOTES)
+        )
         text = said.get(orientation, _("No segments: the long axis of the ventricle was not found."))
-        notes = segments.GetAttribute(Adapter.NOTES) or ""
         return f"{text}\n{notes}" if notes else text

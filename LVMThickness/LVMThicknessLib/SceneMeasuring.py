@@ -9,6 +9,9 @@ import slicer
 from LVMLib.errors import LabelError, LVMError
 from LVMLib.progress import Progress, part, silent
 
+from . import MRMLAdapter as Adapter
+from .Measurement import Measurement, ofCycle
+
 SEGMENT_LABELS = (1, 2)
 
 
@@ -55,8 +58,6 @@ class SceneMeasuring:
         from LVMLib.thickness import measure_thickness
         from LVMTransferLib import MRMLAdapter
 
-        from .Measurement import Measurement
-
         progress(0.0, "reading the segmentation")
         volumeNode = referenceVolume or self._drawnOn(segmentationNode)
         labels = MRMLAdapter.labelsFromSegmentation(segmentationNode, volumeNode)
@@ -90,8 +91,6 @@ class SceneMeasuring:
         """
         from LVMLib.thickness import measure_cycle
         from LVMTransferLib import MRMLAdapter
-
-        from .Measurement import ofCycle
 
         progress(0.0, "reading the segmentation")
         volumeNode = referenceVolume or self._drawnOn(segmentationNode)
@@ -141,8 +140,6 @@ class SceneMeasuring:
     @staticmethod
     def _points(markups: object) -> np.ndarray | None:
         """Return the placed points of a point list, world RAS mm, or None."""
-        from . import MRMLAdapter as Adapter
-
         placed = Adapter.definedPoints(markups)
         if not placed:
             return None

@@ -12,7 +12,7 @@ import numpy as np
 import slicer
 import vtk
 
-from .SceneArrays import arrayOf, pointsOf
+from .SceneArrays import arrayOf, cellOffsets, pointsOf
 from .SceneStreamlines import POTENTIAL, VERTEX, shownLines, tubes
 from .SceneSurfaces import REASON, SEGMENT, THICKNESS, surfaceArray
 
@@ -123,6 +123,4 @@ def startPlacing(markups: slicer.vtkMRMLMarkupsFiducialNode) -> None:
 
 
 def _lineAt(mesh: vtk.vtkPolyData, point: int) -> int:
-    from .SceneArrays import cellOffsets
-
     return int(np.searchsorted(cellOffsets(mesh.GetLines()), point, side="right") - 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 
+from . import MRMLAdapter as Adapter
 from .SceneMeasuring import SceneMeasuring
 
 
@@ -34,8 +35,6 @@ class SceneThickness(SceneMeasuring):
         :param surface: model node of an earlier measurement, which this one replaces, or of your own; None = a new one.
         :param segmentModel: AHA segments in the table, 16 or 17.
         """
-        from . import MRMLAdapter as Adapter
-
         result = measurement.result
         surface = surface or self._newModel(name)
         Adapter.endPhases(surface)
@@ -62,16 +61,12 @@ class SceneThickness(SceneMeasuring):
 
         :param display: radius (mm), density (0 to 1), colorBy, scalarRange; see ``MRMLAdapter.drawTubes``.
         """
-        from . import MRMLAdapter as Adapter
-
         lines, tubes = (Adapter.belonging(surface, role) for role in (Adapter.LINES, Adapter.TUBES))
         if lines is not None and tubes is not None:
             Adapter.drawTubes(tubes, lines.GetPolyData(), **display)
 
     def summarize(self, surface: object, segmentModel: int = 17) -> None:
         """Fill statistics, segment table and histogram from the surface of the phase shown."""
-        from . import MRMLAdapter as Adapter
-
         thickness = Adapter.surfaceArray(surface, Adapter.THICKNESS)
         thickness = np.empty(0) if thickness is None else thickness
         for role, fill in (
@@ -85,8 +80,6 @@ class SceneThickness(SceneMeasuring):
 
     def thicknessRange(self, measurement: object) -> tuple[float, float]:
         """Return the colour range that suits all phases of a measurement, mm."""
-        from . import MRMLAdapter as Adapter
-
         return Adapter.thicknessRange(np.concatenate([result.thickness_mm for result in measurement.results.values()]))
 
     def thickeningRange(self, measurement: object) -> tuple[float, float]:
@@ -102,8 +95,6 @@ class SceneThickness(SceneMeasuring):
 
     def probes(self, surface: object) -> object:
         """Return the point list of the surface, made at the first call; its points show the thickness."""
-        from . import MRMLAdapter as Adapter
-
         found = Adapter.belonging(surface, Adapter.PROBES)
         return found or Adapter.attach(surface, Adapter.PROBES, Adapter.probeMarkups(f"{surface.GetName()} probes"))
 
@@ -112,8 +103,6 @@ class SceneThickness(SceneMeasuring):
 
         :param radius: of the highlighted streamlines, mm.
         """
-        from . import MRMLAdapter as Adapter
-
         markups, lines = (Adapter.belonging(surface, role) for role in (Adapter.PROBES, Adapter.LINES))
         found = {}
         for number in Adapter.definedPoints(markups):
@@ -133,38 +122,28 @@ class SceneThickness(SceneMeasuring):
 
     def startProbing(self, surface: object) -> object:
         """Let the next click in a view place a point on the wall; return the point list."""
-        from . import MRMLAdapter as Adapter
-
         markups = self.probes(surface)
         Adapter.startPlacing(markups)
         return markups
 
     def histogram(self, surface: object) -> object:
         """Return the chart of the surface's histogram, made at the first call."""
-        from . import MRMLAdapter as Adapter
-
         return self._chart(surface, Adapter.HISTOGRAM, Adapter.HISTOGRAM_TABLE, Adapter.histogramChart, "histogram")
 
     def cycleCurve(self, surface: object) -> object:
         """Return the chart of the thickness over the cycle, or None when one phase was measured."""
-        from . import MRMLAdapter as Adapter
-
         return self._chart(surface, Adapter.CYCLE, Adapter.CYCLE_TABLE, Adapter.cycleChart, "over the cycle")
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
     @staticmethod
     def _chart(surface: object, role: str, tableRole: str, make: object, suffix: str) -> object:
-        from . import MRMLAdapter as Adapter
-
         table, found = Adapter.belonging(surface, tableRole), Adapter.belonging(surface, role)
         if found is not None or table is None:
             return found
         return Adapter.attach(surface, role, make(table, f"{surface.GetName()} {suffix}"))
 
     def _attachOutputs(self, surface: object, name: str) -> None:
-        from . import MRMLAdapter as Adapter
-
         for role, className, suffix in (
             (Adapter.TUBES, "vtkMRMLModelNode", "streamlines"),
             (Adapter.STATISTICS, "vtkMRMLTableNode", "statistics"),
@@ -176,8 +155,6 @@ class SceneThickness(SceneMeasuring):
 
     @staticmethod
     def _followPhases(measurement: object, surface: object, lines: object, browserNode: object) -> None:
-        from . import MRMLAdapter as Adapter
-
         surfaces, flows = {}, {}
         for phase, result in measurement.results.items():
             surfaces[phase] = Adapter.surfacePolyData(result, measurement.arrays(phase))
@@ -202,8 +179,6 @@ class SceneThickness(SceneMeasuring):
     @staticmethod
     def _removeCycle(surface: object) -> None:
         """Forget the cycle of an earlier measurement: one phase has none."""
-        from . import MRMLAdapter as Adapter
-
         chart, table = (Adapter.belonging(surface, role) for role in (Adapter.CYCLE, Adapter.CYCLE_TABLE))
         if chart is not None:
             Adapter.removeChart(chart)

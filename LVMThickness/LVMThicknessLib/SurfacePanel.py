@@ -19,7 +19,7 @@ class SurfacePanel(Panel):
     """
 
     def setup(self) -> None:
-        self.watch, self._kept = Watch(self._update), None
+        self.watch, self._kept, self._state = Watch(self._update), None, None
         self.connectWidgets()
 
     def connectWidgets(self) -> None:
@@ -29,6 +29,9 @@ class SurfacePanel(Panel):
         """Return the (node, events) to follow."""
         lines = Adapter.belonging(self._kept.surface, Adapter.LINES)
         return [(self._kept.surface, MESH_EVENTS), (lines, MESH_EVENTS)]
+
+    def state(self, surface: object) -> object:
+        """Return what :meth:`update` depends on, so that it can be left out; None = never."""
 
     def update(self, surface: object) -> None:
         """Bring nodes and widgets in line with a measured surface; called once for many changes."""
@@ -43,7 +46,7 @@ class SurfacePanel(Panel):
 
     def forget(self) -> None:
         self.watch.release()
-        self._kept = None
+        self._kept = self._state = None
         self.clear()
 
     def cleanup(self) -> None:
@@ -57,10 +60,15 @@ class SurfacePanel(Panel):
     def _update(self) -> None:
         surface = self._kept.surface if self._kept is not None else None
         if surface is None or Adapter.surfaceArray(surface, Adapter.THICKNESS) is None:
+            self._state = None
             self.clear()
+            return
+        state = self.state(surface)
+        if state is not None and state == self._state:
             return
         try:
             with slicer.util.RenderBlocker():
                 self.update(surface)
+            self._state = state
         except ImportError:
             self.runner.report(_("The Python packages for this are missing; Apply installs them."))

@@ -358,6 +358,47 @@ def test_the_segmentation_does_not_cover_the_thickness_and_the_outline_lies_on_t
     assert not display.GetVisibility()
 
 
+@pytest.mark.parametrize("role", [TUBES, "LVM.Lines", "LVM.Statistics", "LVM.Segments", "LVM.HistogramTable"])
+def test_a_deleted_part_of_the_result_breaks_nothing(desktop, measured, role):
+    import slicer
+
+    slicer.mrmlScene.RemoveNode(measured.parameters.surface.GetNodeReference(role))
+    measured.ui.esButton.click()
+    measured.parameters.tubeRadius = 0.4
+    measured.logic.probes(measured.parameters.surface).AddControlPoint(0.0, 0.0, -32.0)
+    settle(desktop)
+    measured.ui.applyButton.click()
+    settle(desktop)
+    assert measured.parameters.surface.GetNodeReference(role) is not None
+
+
+def test_a_deleted_surface_leaves_an_empty_panel(desktop, measured):
+    import slicer
+
+    slicer.mrmlScene.RemoveNode(measured.parameters.surface)
+    settle(desktop)
+    assert not measured.ui.probeButton.enabled
+    assert not measured.ui.playButton.enabled
+    assert measured.ui.statisticsTableView.mrmlTableNode() is None
+    measured.ui.applyButton.click()
+    settle(desktop)
+    assert measured.ui.probeButton.enabled
+
+
+def test_moving_a_display_slider_leaves_the_tables_alone(desktop, measured):
+    calls, summarize = [], measured.logic.summarize
+    measured.logic.summarize = lambda *arguments: calls.append(summarize(*arguments))
+    try:
+        measured.ui.tubeRadiusSlider.value = 0.5
+        settle(desktop)
+        assert calls == []
+        measured.ui.esButton.click()
+        settle(desktop)
+        assert len(calls) == 1
+    finally:
+        del measured.logic.summarize
+
+
 def test_many_slider_moves_are_drawn_once(desktop, measured):
     calls, draw = [], measured.logic.drawStreamlines
     measured.logic.drawStreamlines = lambda *arguments, **options: calls.append(draw(*arguments, **options))

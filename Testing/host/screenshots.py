@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Testing"))
 OUT = ROOT / "Resources" / "Screenshots"
 PANEL_WIDTH, GAP, LARGEST_BYTES = 460, 8, 300_000
-THICKNESS_HEIGHT, LATERAL_SEGMENT = 1880, 12
+THICKNESS_HEIGHT, LATERAL_SEGMENT = 1920, 12
 SEED, PHASES, SPACING_MM = 20, 5, 1.5
 COHORT, MODEL = Path("site2"), Path("Site1")
 
@@ -39,7 +39,7 @@ def main() -> int:
         desktop.leave_module("LVMTransfer")
         thickness = thickness_panel(desktop, segmentation)
         panel = grabbed(desktop, thickness, THICKNESS_HEIGHT)
-        views = thickness_views(volume, segmentation, thickness.parameters.surface, panel.height() // 3)
+        views = thickness_views(volume, segmentation, thickness.parameters, panel.height() // 3)
         save(OUT / "LVMThickness.png", panel, views)
         os.chdir(ROOT)
     return 0
@@ -113,12 +113,13 @@ def contour_views(volume: object, segmentation: object) -> np.ndarray:
     return np.vstack([row[:, left : left + 460] for left in np.linspace(0, row.shape[1] - 460, 3).astype(int)])
 
 
-def thickness_views(volume: object, segmentation: object, surface: object, height: int) -> np.ndarray:
+def thickness_views(volume: object, segmentation: object, parameters: object, height: int) -> np.ndarray:
     """Return what the 3D view shows: thickness with a point, thickening, streamlines; one below the other, RGB."""
     from LVMLib.annotation import find_axes
     from LVMThicknessLib import MRMLAdapter as Adapter
     from LVMTransferLib import MRMLAdapter, Pictures
 
+    surface = parameters.surface
     labels, grid = MRMLAdapter.labelsFromSegmentation(segmentation, volume), MRMLAdapter.gridFromVolume(volume)
     axes = find_axes(labels, grid)
     view = {"viewFrom": axes.direction(20.0) - 0.25 * axes.axis, "viewUp": -axes.axis, "size": (600, height)}
@@ -130,7 +131,7 @@ def thickness_views(volume: object, segmentation: object, surface: object, heigh
         Pictures.renderThreeD(caption="Phantom ES", show=[surface, tubes, probes, lines], **view),
         Pictures.renderThreeD(caption="Phantom ES, streamlines", show=[tubes, probes, lines], **view),
     ]
-    Adapter.showQuantity(surface, "thickening", (0.0, 30.0))
+    Adapter.showQuantity(surface, "thickening", (parameters.thickeningMinimum, parameters.thickeningMaximum))
     pictures.append(Pictures.renderThreeD(caption="Phantom ES, wall thickening", show=[surface], **view))
     return np.vstack(pictures)
 
@@ -176,7 +177,7 @@ def reduce_colours(path: Path) -> None:
     with Image.open(path) as opened:
         image = opened.convert("RGB")
     for colours in (256, 192, 128, 96):
-        image.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+        image.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
         if path.stat().st_size <= LARGEST_BYTES:
             return
 
