@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import nibabel as nib
 import numpy as np
 import pytest
+from LVMLib.annotation import write_valve_curves
 from LVMLib.cli.main import main
 from LVMLib.grid import Grid
 from LVMLib.imaging import write_label_phases, write_labels
@@ -51,7 +52,8 @@ def test_a_4d_mask_gives_ed_es_thickening_segments_and_pictures(beat, tmp_path, 
         assert Path(found[name]).is_file(), name
     assert len(ElementTree.parse(found["bullseye"]).findall("{http://www.w3.org/2000/svg}polygon")) == 17
     assert {path.name for path in out.glob("*.vtp")} == {
-        "thickness.vtp", "streamlines.vtp", "thickness_es.vtp", "streamlines_es.vtp",
+        "thickness.vtp", "streamlines.vtp", "endocardium.vtp",
+        "thickness_es.vtp", "streamlines_es.vtp", "endocardium_es.vtp",
     }  # fmt: skip
     stored = json.loads((out / "thickness.json").read_text(encoding="utf-8"))
     assert stored == found
@@ -124,3 +126,32 @@ def test_a_broken_phase_is_named_and_the_others_are_measured(beat, tmp_path, cap
     assert found["thickening_percent"] == pytest.approx(37.5, abs=3)
     assert main(["thickness", str(tmp_path / "broken.nii.gz"), "--out", str(tmp_path / "no"), "--ed", "3"]) == 2
     assert "phase 3" in capfd.readouterr().err and not (tmp_path / "no").exists()
+
+
+def test_a_base_can_be_given_as_a_plane_or_as_valve_curves_for_one_phase(beat, tmp_path, capfd):
+    angle = np.linspace(0, 2 * np.pi, 30, endpoint=False)
+    ring = np.stack([28 * np.cos(angle), 28 * np.sin(angle), np.full(30, 8.0)], axis=-1)
+    write_valve_curves(tmp_path / "valves.mrk.json", {"mitral": ring})
+    whole = lvm(capfd, "thickness", beat, "--phase", "2", "--out", tmp_path / "whole")
+    plane = lvm(capfd, "thickness", beat, "--phase", "2", "--base-plane=0,0,8;0,0,-1", "--out", tmp_path / "plane")
+    curve = lvm(
+        capfd,
+        "thickness",
+        beat,
+        "--phase",
+        "2",
+        "--valve-curves",
+        tmp_path / "valves.mrk.json",
+        "--out",
+        tmp_path / "c",
+    )
+    assert plane["vertices"] == pytest.approx(curve["vertices"], rel=0.02)
+    assert plane["vertices"] < 0.9 * whole["vertices"]
+    assert plane["median_mm"] == pytest.approx(8, abs=0.25)
+
+
+@pytest.mark.parametrize("base", ["--base-plane=0,0,8;0,0,-1", "--base-plane=0,0,8"])
+def test_a_base_for_no_phase_in_particular_or_without_a_normal_is_refused(beat, tmp_path, capfd, base):
+    arguments = ["thickness", str(beat), "--out", str(tmp_path / "out"), base]
+    assert main(arguments if ";" in base else [*arguments, "--phase", "2"]) == 2
+    assert "expected" in capfd.readouterr().err

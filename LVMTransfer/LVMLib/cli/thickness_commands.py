@@ -41,6 +41,20 @@ def register(commands: argparse._SubParsersAction) -> None:
         help="anterior (and inferior) insertion of the right ventricle at ED, RAS mm; a value that begins with a minus "
         "needs =, as in --rv-insertion=-16,28,10 (default: estimated from the patient's position)",
     )
+    base = thickness.add_mutually_exclusive_group()
+    base.add_argument(
+        "--base-plane",
+        type=_points,
+        metavar="X,Y,Z;NX,NY,NZ",
+        help="point and normal (away from the apex) of the plane at the base, RAS mm, for one phase (default: the base "
+        "is found from the mask)",
+    )
+    base.add_argument(
+        "--valve-curves",
+        type=Path,
+        metavar="FILE",
+        help="mitral and aortic curves (.mrk.json) as the base of one phase",
+    )
     thickness.add_argument("--every-phase", action="store_true", help="write surface and lines of every phase")
     thickness.set_defaults(run=run_thickness)
 
@@ -69,6 +83,7 @@ def run_thickness(options: argparse.Namespace, progress: Progress) -> Outcome:
     labels, grid = read_labels(options.mask)
     alone = options.phase is not None
     phases = [options.phase] if alone else options.phases
+    planes, curves = _bases(options, 0 if labels.ndim == 3 else options.phase)
     started = time.perf_counter()
     try:
         cycle = measure_cycle(
@@ -78,6 +93,8 @@ def run_thickness(options: argparse.Namespace, progress: Progress) -> Outcome:
             es=options.es,
             phases=phases,
             rv_insertion=options.rv_insertion,
+            base_planes=planes,
+            base_curves=curves,
             keep_streamlines=options.every_phase,
             progress=part(progress, 0.1, 0.8),
         )
@@ -92,6 +109,26 @@ def run_thickness(options: argparse.Namespace, progress: Progress) -> Outcome:
     _write_segments(options, cycle, summary)
     write_json(options.out / "thickness.json", summary)
     return Outcome(summary, _said(summary))
+
+
+def _bases(options, phase):
+    """The base that was given, by phase: planes and curves. It moves with the beat, so it is one phase's."""
+    from ..annotation import read_valve_curves
+
+    if options.base_plane is None and options.valve_curves is None:
+        return None, None
+    if phase is None:
+        raise LVMError(
+            options.mask,
+            expected="one phase for the base that is given",
+            found="a 4D mask",
+            remedy="Choose the phase with --phase; without a base it is found at every phase.",
+        )
+    if options.base_plane is None:
+        return None, {phase: [*read_valve_curves(options.valve_curves).values()]}
+    if len(options.base_plane) != 2:
+        raise LVMError("--base-plane", expected="X,Y,Z;NX,NY,NZ", found="a point alone", remedy="Give its normal too.")
+    return {phase: tuple(options.base_plane)}, None
 
 
 def _write_phases(options, cycle, grid, summary):
@@ -112,6 +149,8 @@ def _write_phases(options, cycle, grid, summary):
         if phase.phase in endings:
             files["volume"] = str(options.out / f"thickness{ending}.nii.gz")
             write_sequence_nifti(files["volume"], [phase.result.thickness_volume], grid, dtype="float32")
+            files["endocardium"] = str(options.out / f"endocardium{ending}.vtp")
+            write_surface(files["endocardium"], phase.result.endocardium)
         row |= files
         if phase.phase == cycle.ed:
             summary |= files

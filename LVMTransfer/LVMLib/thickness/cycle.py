@@ -33,6 +33,7 @@ def measure_cycle(
     phases: Iterable[int] | None = None,
     rv_insertion: np.ndarray | None = None,
     base_planes: Mapping[int, tuple] | None = None,
+    base_curves: Mapping[int, list[np.ndarray]] | None = None,
     method: str = "bicgstab",
     keep_streamlines: bool = True,
     threads: int | None = None,
@@ -59,7 +60,9 @@ def measure_cycle(
         At ED, as in `find_lv_frame`; the other phases take the septum's direction from ED.
     base_planes : mapping of phase to (point, normal), optional
         As ``base_plane`` of `measure_thickness`, for the phases that have one.
-    method : {"bicgstab", "jacobi"}
+    base_curves : mapping of phase to list of ndarray (N, 3), optional
+        As ``base_curves`` of `measure_thickness`, for the phases that have some.
+    method : {"bicgstab", "jacobi", "torch"}
         As in `measure_thickness`.
     keep_streamlines : bool
         False keeps the lines of ED and ES alone, and of the other phases only their first points.
@@ -83,9 +86,8 @@ def measure_cycle(
         No phase can be measured (the error of the first one), or the insertions fit no heart.
     """
     frames = _Frames(labels, affine)
-    job = partial(
-        _measure_phase, frames, base_planes=base_planes or {}, method=method, keep_streamlines=keep_streamlines
-    )
+    bases = base_planes or {}, base_curves or {}
+    job = partial(_measure_phase, frames, bases=bases, method=method, keep_streamlines=keep_streamlines)
     with _Workers(threads, progress) as workers:
         asked = _asked(phases, (ed, es), frames.count)
         surveyed = workers.run(frames.volumes, asked, (0.0, 0.05), "Looking at the phases")
@@ -189,11 +191,13 @@ class _Again:
         return self.measure().endocardium
 
 
-def _measure_phase(frames, t, volumes, whole, *, base_planes, method, keep_streamlines, go_on) -> PhaseResult:
+def _measure_phase(frames, t, volumes, whole, *, bases, method, keep_streamlines, go_on) -> PhaseResult:
     labels = frames.read(t)
-    plane = base_planes.get(t)
+    plane, curves = (each.get(t) for each in bases)
     result = error = frame = frame_error = None
-    measure = partial(measure_thickness, affine=frames.affine, base_plane=plane, method=method, threads=1)
+    measure = partial(
+        measure_thickness, affine=frames.affine, base_plane=plane, base_curves=curves, method=method, threads=1
+    )
     try:
         result = measure(labels, progress=go_on)
         frame = find_lv_frame(labels, frames.affine, base_plane=plane)
