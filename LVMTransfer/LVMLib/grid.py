@@ -53,6 +53,13 @@ class Grid:
         """Unit vectors of i, j and k in RAS as columns, shape (3, 3)."""
         return self.affine[:3, :3] / self.spacing
 
+    @property
+    def axes(self) -> str:
+        """Where i, j and k point, nearest to Right, Left, Anterior, Posterior, Superior, Inferior: for example LPS."""
+        letters = ("LR", "PA", "IS")
+        nearest = np.abs(self.directions).argmax(axis=0)
+        return "".join(letters[axis][int(self.directions[axis, n] > 0)] for n, axis in enumerate(nearest))
+
     def to_ras(self, ijk: np.ndarray) -> np.ndarray:
         """Map voxel indices ``(..., 3)`` in i, j, k order to RAS mm."""
         return np.asarray(ijk, dtype=float) @ self.affine[:3, :3].T + self.affine[:3, 3]
@@ -72,10 +79,12 @@ class Grid:
     def require_match(self, other: Grid, where: str | PathLike) -> None:
         """Raise `GridError` naming ``where`` unless ``other`` is the same grid."""
         if not self.matches(other):
+            turned = np.abs(self.directions - other.directions).max() > ORTHOGONALITY_TOLERANCE
+            axes = (f", axes {grid.axes}" if turned else "" for grid in (self, other))
             raise GridError(
                 where,
-                expected=f"the image's grid ({self.describe()})",
-                found=other.describe(),
+                expected=f"the image's grid ({self.describe()}{next(axes)})",
+                found=f"{other.describe()}{next(axes)}",
                 remedy="Resample the mask to the image, or choose the image that it was drawn on.",
             )
 

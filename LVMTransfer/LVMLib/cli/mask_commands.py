@@ -88,12 +88,12 @@ def run_labels(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Store a mask as a reader's labels of one phase."""
     from ..annotation import repair_labels
     from ..cohort import Cohort
-    from ..imaging import read_labels, resample_labels
+    from ..imaging import resample_labels
 
     case = Cohort.open(options.cohort).case(options.case)
     phase = phase_of(case, options.phase)
     progress(0.1, "reading the mask")
-    labels, grid = read_labels(options.mask, reference=None if options.resample else case.grid)
+    labels, grid = _labels_for(case, options.mask, resample=options.resample)
     if labels.ndim == 4:
         labels = _only_phase(labels, phase, options.mask)
     if not grid.matches(case.grid):
@@ -106,6 +106,18 @@ def run_labels(options: argparse.Namespace, progress: Progress) -> Outcome:
     result["labels"] = str(case.write_labels(options.reader, phase, labels))
     shown = {key: value for key, value in result.items() if key != "labels"}
     return Outcome(result, table(list(shown), [list(shown.values())]))
+
+
+def _labels_for(case: Case, mask: Path, *, resample: bool) -> tuple[np.ndarray, Grid]:
+    """Read a mask on the grid of a case; on another grid only to resample it. A DICOM SEG is always on its image's."""
+    from ..errors import GridError
+    from ..imaging import read_labels
+
+    try:
+        return read_labels(mask, reference=None if resample and mask.suffix.lower() != ".dcm" else case.grid)
+    except GridError as error:
+        remedy = f"{error.remedy} 'lvm labels --resample' does it."
+        raise GridError(error.where, expected=error.expected, found=error.found, remedy=remedy) from error
 
 
 def phase_of(case: Case, text: str) -> int:

@@ -15,13 +15,13 @@ from ..case import Case
 from ..export import CONSENSUS_READER
 from ..manifest import read_manifest, write_manifest
 from .content import contents
-from .reading import reading_path
 
+FILE_NAME = "consensus.json"
 STAPLE = "staple"
 
 
 class Consensus(BaseModel):
-    """How the labels of reader ``consensus`` came about: ``method`` is "staple" or the reader who was adopted."""
+    """``consensus.json``: how these labels came about; ``method`` is "staple" or the reader who was adopted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -90,4 +90,4 @@ def read_consensus(case: Case) -> Consensus | None:
 
 
 def _path(case: Case) -> Path:
-    return reading_path(case, CONSENSUS_READER)
+    return case.folder / FILE_NAME

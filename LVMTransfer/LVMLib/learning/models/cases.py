@@ -10,6 +10,7 @@ import numpy as np
 
 from ...annotation.repair import repair_labels
 from ...cohort import Case, propose_phases
+from ...cohort.prediction import write_prediction
 from ...errors import ImageError
 from ...grid import BLOOD_POOL, Grid
 from ...imaging import Sequence
@@ -98,7 +99,7 @@ def predict_case(
     device: str | None = None,
     progress: Progress = silent,
 ) -> CasePrediction:
-    """Predict a case and write its labels as reader ``model``.
+    """Predict a case, write its labels as reader ``model``, and keep what all phases say about each other.
 
     Parameters
     ----------
@@ -120,6 +121,7 @@ def predict_case(
     prediction.repair(wanted, case.grid, progress=part(progress, 0.9, 1.0))
     for phase in wanted:
         case.write_labels(MODEL_READER, phase, prediction.labels[phase])
+    write_prediction(case, bundle.manifest.name, prediction.labels, jitter_ml=prediction.jitter_ml)
     return prediction
 
 
