@@ -124,7 +124,7 @@ class LVMThicknessParameterNode:
     surface: output, to which all other results belong.
     playRate: phases a second. playEDToES: leave out the phases from end-systole to end-diastole.
     rangeMinimum, rangeMaximum: thickness at the ends of the colors, mm; thickeningMinimum, thickeningMaximum: percent.
-    showOutline: of the surface in the slice views. surfaceOpacity: percent.
+    showSurface: the epicardium, in the 3D view. showOutline: of both in the slice views. surfaceOpacity: percent.
     tubeRadius: mm. density: share of streamlines shown, percent.
     """
 
@@ -145,6 +145,7 @@ class LVMThicknessParameterNode:
     thickeningMinimum: Annotated[float, WithinRange(-100.0, 400.0)] = 0.0
     thickeningMaximum: Annotated[float, WithinRange(-100.0, 400.0)] = 100.0
     showSurface: bool = True
+    showEndocardium: bool = False
     showOutline: bool = True
     surfaceOpacity: Annotated[float, WithinRange(0.0, 100.0)] = 60.0
     showStreamlines: bool = True

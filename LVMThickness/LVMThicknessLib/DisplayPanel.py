@@ -23,7 +23,7 @@ class DisplayPanel(SurfacePanel):
         thickening = Adapter.surfaceArray(parameters.surface, Adapter.THICKENING) is not None
         self.ui.surfaceShowsComboBox.enabled = thickening
         self.ui.surfaceShowsComboBox.toolTip = (
-            _("What the color of the surface means")
+            _("What the color of the surfaces means")
             if thickening
             else _("Thickening needs ED and ES: measure all labelled phases of a 4D segmentation")
         )
@@ -41,13 +41,17 @@ class DisplayPanel(SurfacePanel):
         parameters = self.shown
         quantity = self._quantity(parameters)
         low, high = self._range(parameters, quantity)
-        if low < high:
-            Adapter.showQuantity(surface, quantity, (low, high))
-        display = surface.GetDisplayNode()
-        display.SetOpacity(parameters.surfaceOpacity / 100)
-        display.SetVisibility(parameters.showSurface or parameters.showOutline)
-        display.SetVisibility3D(parameters.showSurface)
-        display.SetVisibility2D(parameters.showOutline)
+        endocardium = Adapter.belonging(surface, Adapter.ENDOCARDIUM)
+        for node, shown in ((surface, parameters.showSurface), (endocardium, parameters.showEndocardium)):
+            if node is None:
+                continue
+            if low < high:
+                Adapter.showQuantity(node, quantity, (low, high), legend=node is surface)
+            display = node.GetDisplayNode()
+            display.SetVisibility(shown or parameters.showOutline)
+            display.SetVisibility3D(shown)
+            display.SetVisibility2D(parameters.showOutline)
+        surface.GetDisplayNode().SetOpacity(parameters.surfaceOpacity / 100)
         self._drawStreamlines(parameters, surface)
 
     def _drawStreamlines(self, parameters: object, surface: object) -> None:

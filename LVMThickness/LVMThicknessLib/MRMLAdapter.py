@@ -49,7 +49,7 @@ from .ThicknessColors import greyNoValue, keepNoValueGrey
 # Roles of the nodes that belong to a surface.
 LINES, TUBES, STATISTICS, SEGMENT_TABLE = "LVM.Lines", "LVM.Streamlines", "LVM.Statistics", "LVM.Segments"
 HISTOGRAM_TABLE, HISTOGRAM, PROBES, PROBE_LINES = "LVM.HistogramTable", "LVM.Histogram", "LVM.Probes", "LVM.ProbeLines"
-CYCLE_TABLE, CYCLE = "LVM.CycleTable", "LVM.Cycle"
+CYCLE_TABLE, CYCLE, ENDOCARDIUM = "LVM.CycleTable", "LVM.Cycle", "LVM.Endocardium"
 # How the AHA segments were oriented, and what else a reader must know.
 ORIENTATION, NOTES = "LVM.Orientation", "LVM.Notes"
 
@@ -69,6 +69,7 @@ __all__ = [
     "COLOR_BY",
     "CYCLE",
     "CYCLE_TABLE",
+    "ENDOCARDIUM",
     "HISTOGRAM",
     "HISTOGRAM_TABLE",
     "LINES",

@@ -36,7 +36,7 @@ class ResultPanel(SurfacePanel):
             view.verticalHeader().visible = False
             view.resizeColumnsToContents()
             view.resizeRowsToContents()
-        self._showBullseye(parameters, surface, segments, model)
+        self._showBullseye(parameters, segments, model)
         self.ui.orientationLabel.text = self._orientation(segments)
         counted = Adapter.belonging(surface, Adapter.HISTOGRAM_TABLE) is not None
         setReady(
@@ -71,7 +71,7 @@ class ResultPanel(SurfacePanel):
     def _plot(chart: object) -> None:
         slicer.modules.plots.logic().ShowChartInLayout(chart)
 
-    def _showBullseye(self, parameters: object, surface: object, segments: object, model: int) -> None:
+    def _showBullseye(self, parameters: object, segments: object, model: int) -> None:
         thickening = Adapter.segmentValues(segments, Adapter.THICKENING_COLUMN)
         if parameters.surfaceShows.value == "thickening" and len(thickening):
             limits = (parameters.thickeningMinimum, parameters.thickeningMaximum)

@@ -14,7 +14,7 @@ from .SceneArrays import addArray, arrayOf, triangleCells, vtkPoints
 from .ThicknessColors import addLegend, colorBy
 
 if TYPE_CHECKING:
-    from LVMLib.thickness import ThicknessResult
+    from LVMLib.thickness import ThicknessResult, WallSurface
 
 THICKNESS, REASON, SEGMENT, THICKENING = "thickness_mm", "reason", "aha_segment", "thickening_percent"
 OUTLINE_PIXELS = 3
@@ -25,9 +25,13 @@ QUANTITIES = {
 }
 
 
-def surfacePolyData(result: ThicknessResult, arrays: Mapping[str, np.ndarray] | None = None) -> vtk.vtkPolyData:
-    """Return the epicardium, world RAS mm, with the point arrays `THICKNESS` (NaN = no value), `REASON` and ``arrays``.
+def surfacePolyData(
+    result: ThicknessResult | WallSurface, arrays: Mapping[str, np.ndarray] | None = None
+) -> vtk.vtkPolyData:
+    """Return a surface of the wall, world RAS mm, with its thickness.
 
+    :param result: the epicardium; or the endocardium of a result.
+    :param arrays: more point arrays than `THICKNESS` (NaN = no value) and `REASON`.
     :raises ThicknessError: the surface is empty.
     """
     points, triangles = np.asarray(result.points, float), np.asarray(result.triangles)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
+import vtk
 
 from . import MRMLAdapter as Adapter
 from .SceneMeasuring import SceneMeasuring
@@ -39,17 +40,18 @@ class SceneThickness(SceneMeasuring):
         surface = surface or self._newModel(name)
         Adapter.endPhases(surface)
         Adapter.updateThicknessModel(surface, result, arrays=measurement.arrays(measurement.ed))
-        lines = Adapter.belonging(surface, Adapter.LINES)
-        lines = lines or Adapter.attach(surface, Adapter.LINES, self._newModel(f"{name} lines"))
-        Adapter.endPhases(lines)
-        lines.SetAndObservePolyData(Adapter.linesPolyData(result))
         self._attachOutputs(surface, name)
+        endocardium, lines = (Adapter.belonging(surface, role) for role in (Adapter.ENDOCARDIUM, Adapter.LINES))
+        for node, mesh in zip((endocardium, lines), self._inside(measurement, measurement.ed)):
+            Adapter.endPhases(node)
+            node.SetAndObservePolyData(mesh)
+        Adapter.showQuantity(endocardium, "thickness", Adapter.thicknessRange(result.thickness_mm), legend=False)
         # Not on the surface: a browser that changes the phase replaces a node's attributes.
         segments = Adapter.belonging(surface, Adapter.SEGMENT_TABLE)
         segments.SetAttribute(Adapter.ORIENTATION, measurement.orientation)
         segments.SetAttribute(Adapter.NOTES, "\n".join(measurement.notes))
         if len(measurement.results) > 1:
-            self._followPhases(measurement, surface, lines, self._browserOf(segmentationNode))
+            self._followPhases(measurement, surface, self._browserOf(segmentationNode))
         else:
             self._removeCycle(surface)
         self.drawStreamlines(surface)
@@ -145,6 +147,8 @@ class SceneThickness(SceneMeasuring):
 
     def _attachOutputs(self, surface: object, name: str) -> None:
         for role, className, suffix in (
+            (Adapter.ENDOCARDIUM, "vtkMRMLModelNode", "endocardium"),
+            (Adapter.LINES, "vtkMRMLModelNode", "lines"),
             (Adapter.TUBES, "vtkMRMLModelNode", "streamlines"),
             (Adapter.STATISTICS, "vtkMRMLTableNode", "statistics"),
             (Adapter.SEGMENT_TABLE, "vtkMRMLTableNode", "AHA segments"),
@@ -154,13 +158,24 @@ class SceneThickness(SceneMeasuring):
                 Adapter.attach(surface, role, slicer.mrmlScene.AddNewNodeByClass(className, f"{name} {suffix}"))
 
     @staticmethod
-    def _followPhases(measurement: object, surface: object, lines: object, browserNode: object) -> None:
-        surfaces, flows = {}, {}
-        for phase, result in measurement.results.items():
-            surfaces[phase] = Adapter.surfacePolyData(result, measurement.arrays(phase))
-            flows[phase] = Adapter.linesPolyData(result)
-        for node, meshes in ((surface, surfaces), (lines, flows)):
-            Adapter.phasesToScene(node, meshes, browserNode, ed=measurement.ed, es=measurement.es)
+    def _inside(measurement: object, phase: int) -> tuple:
+        """Return the meshes of endocardium and lines of a phase."""
+        result, endocardium = measurement.results[phase], vtk.vtkPolyData()
+        if len(result.endocardium.triangles):
+            endocardium = Adapter.surfacePolyData(result.endocardium, measurement.endocardiumArrays(phase))
+        return endocardium, Adapter.linesPolyData(result)
+
+    def _followPhases(self, measurement: object, surface: object, browserNode: object) -> None:
+        meshes = {phase: self._inside(measurement, phase) for phase in measurement.results}
+        ends = {"ed": measurement.ed, "es": measurement.es}
+        surfaces = {
+            phase: Adapter.surfacePolyData(result, measurement.arrays(phase))
+            for phase, result in measurement.results.items()
+        }
+        Adapter.phasesToScene(surface, surfaces, browserNode, **ends)
+        for number, role in enumerate((Adapter.ENDOCARDIUM, Adapter.LINES)):
+            node = Adapter.belonging(surface, role)
+            Adapter.phasesToScene(node, {t: each[number] for t, each in meshes.items()}, browserNode, **ends)
         table = Adapter.belonging(surface, Adapter.CYCLE_TABLE) or Adapter.attach(
             surface,
             Adapter.CYCLE_TABLE,

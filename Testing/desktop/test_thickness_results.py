@@ -354,8 +354,13 @@ def test_the_segmentation_does_not_cover_the_thickness_and_the_outline_lies_on_t
     settle(desktop)
     assert display.GetVisibility3D() and not display.GetVisibility2D()
     measured.ui.showSurfaceCheckBox.checked = False
+    measured.ui.showEndocardiumCheckBox.checked = True
     settle(desktop)
     assert not display.GetVisibility()
+    endocardium = measured.parameters.surface.GetNodeReference("LVM.Endocardium").GetDisplayNode()
+    assert endocardium.GetVisibility3D()
+    assert endocardium.GetActiveScalarName() == "thickness_mm"
+    assert endocardium.GetScalarRange() == display.GetScalarRange()
 
 
 @pytest.mark.parametrize("role", [TUBES, "LVM.Lines", "LVM.Statistics", "LVM.Segments", "LVM.HistogramTable"])

@@ -23,6 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures("scene")
 # Radii of the cavity at each phase, mm; the outer radius is 26 mm.
 INNER = (20.0, 17.0, 14.0)
+# What every measurement has, then what is made when it is asked for.
+ROLES = (
+    Adapter.ENDOCARDIUM, Adapter.LINES, Adapter.TUBES, Adapter.STATISTICS, Adapter.SEGMENT_TABLE,
+    Adapter.HISTOGRAM_TABLE, Adapter.HISTOGRAM, Adapter.CYCLE_TABLE, Adapter.CYCLE, Adapter.PROBES,
+    Adapter.PROBE_LINES,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -57,7 +63,14 @@ def test_one_phase_is_measured_and_shown(logic):
     assert measurement.result.statistics.median_mm == pytest.approx(10.0, abs=0.1)
     assert (measurement.ed, measurement.es, measurement.thickening) == (0, 0, {})
     surface = logic.show(measurement, "shell")
-    for role in (Adapter.LINES, Adapter.TUBES, Adapter.STATISTICS, Adapter.SEGMENT_TABLE, Adapter.HISTOGRAM_TABLE):
+    for role in (
+        Adapter.ENDOCARDIUM,
+        Adapter.LINES,
+        Adapter.TUBES,
+        Adapter.STATISTICS,
+        Adapter.SEGMENT_TABLE,
+        Adapter.HISTOGRAM_TABLE,
+    ):
         assert Adapter.belonging(surface, role) is not None, role
     assert Adapter.browserAndSequence(surface) == (None, None)
     assert logic.cycleCurve(surface) is None
@@ -87,6 +100,22 @@ def test_every_labelled_phase_is_measured_and_unlabelled_ones_stay_empty(logic):
     assert Adapter.belonging(surface, Adapter.TUBES).GetPolyData().GetNumberOfPoints() == 0
 
 
+def test_the_endocardium_has_the_thickness_segments_and_thickening_of_the_wall_over_it(logic):
+    _, node = beating()
+    surface = logic.show(logic.measureCycle(node), "LV", segmentationNode=node)
+    browser, _ = Adapter.browserAndSequence(surface)
+    for phase, wall in ((0, 6.0), (2, 12.0)):
+        Adapter.showPhase(browser, phase)
+        endocardium = Adapter.belonging(surface, Adapter.ENDOCARDIUM)
+        points = slicer.util.arrayFromModelPoints(endocardium)
+        radius = np.linalg.norm(points - points[:, :].mean(0), axis=1)
+        assert radius.max() < 26.0
+        assert np.nanmedian(Adapter.surfaceArray(endocardium, Adapter.THICKNESS)) == pytest.approx(wall, abs=0.2)
+        assert np.nanmedian(Adapter.surfaceArray(endocardium, Adapter.THICKENING)) == pytest.approx(100.0, abs=6.0)
+        own, over = (Adapter.surfaceArray(each, Adapter.SEGMENT) for each in (endocardium, surface))
+        assert set(own) == set(over)
+
+
 def test_thickening_is_the_same_at_corresponding_places_of_every_phase(logic):
     _, node = beating()
     measurement = logic.measureCycle(node)
@@ -101,11 +130,11 @@ def test_new_measurements_leave_no_stray_nodes(logic):
     measurement = logic.measureCycle(node)
     surface = logic.show(measurement, "LV", segmentationNode=node)
     counts = [slicer.mrmlScene.GetNumberOfNodesByClass(name) for name in ("vtkMRMLModelNode", "vtkMRMLSequenceNode")]
-    assert counts == [3, 4]
+    assert counts == [4, 5]
     logic.show(measurement, "LV", segmentationNode=node, surface=surface)
     logic.show(logic.measure(node), "LV", surface=surface)
     counts = [slicer.mrmlScene.GetNumberOfNodesByClass(name) for name in ("vtkMRMLModelNode", "vtkMRMLSequenceNode")]
-    assert counts == [3, 2]
+    assert counts == [4, 2]
 
 
 def test_a_single_segmentation_has_no_cycle_and_says_what_to_do(logic):
@@ -235,12 +264,6 @@ def test_a_saved_scene_holds_phases_lines_points_and_charts(logic, scene, tmp_pa
     assert found.thicknessMm == pytest.approx(12.0, abs=0.5)
     table = Adapter.belonging(surface, Adapter.SEGMENT_TABLE)
     assert table.GetAttribute(Adapter.ORIENTATION) == "estimated"
-
-
-ROLES = (
-    Adapter.LINES, Adapter.TUBES, Adapter.STATISTICS, Adapter.SEGMENT_TABLE, Adapter.HISTOGRAM_TABLE,
-    Adapter.HISTOGRAM, Adapter.CYCLE_TABLE, Adapter.CYCLE, Adapter.PROBES, Adapter.PROBE_LINES,
-)  # fmt: skip
 
 
 def test_the_script_of_the_guide_runs_and_prints_what_it_says(tmp_path):
