@@ -358,6 +358,22 @@ def test_a_segmentation_without_lv_segments_is_refused_by_their_names(tmp_path):
     assert "Liver" in one_line(error, path)
 
 
+@pytest.mark.parametrize("tags", ["", "Tags:=TerminologyEntry:c~SCT^85756007^Tissue~SCT^85756007^Tissue~^^~a~^^~^^|\n"])
+def test_a_second_segment_without_terminology_is_refused_by_its_name_not_left_out(tmp_path, tags):
+    keys = (
+        "Segment0_ID:=0\nSegment0_Name:=LV blood pool\nSegment0_LabelValue:=1\nSegment0_Layer:=0\n"
+        "Segment1_ID:=1\nSegment1_Name:=Segment_2\nSegment1_LabelValue:=2\nSegment1_Layer:=0\n"
+    )
+    layers = np.stack([labels_3d()] * 2)
+    path = segmentation(tmp_path / "a.seg.nrrd", layers, keys + (f"Segment1_{tags}" if tags else ""))
+    with pytest.raises(LabelError) as error:
+        read_segmentation(path)
+    assert "Segment_2 without terminology" in one_line(error, path)
+    aorta = "Segment1_Tags:=TerminologyEntry:c~SCT^123037004^Anatomical Structure~SCT^15825003^Aorta~^^~a~^^~^^|\n"
+    labels, _ = read_segmentation(segmentation(tmp_path / "b.seg.nrrd", layers, keys + aorta))
+    assert np.array_equal(labels, labels_3d() == 1), "another structure that says so is left out"
+
+
 def test_a_segmentation_cropped_by_slicer_is_put_back_on_the_images_grid(tmp_path):
     keys = "".join(
         f"Segment{n}_ID:={n}\nSegment{n}_Name:={name}\nSegment{n}_LabelValue:={n + 1}\nSegment{n}_Layer:=0\n"

@@ -102,13 +102,18 @@ def _overlap_section(rows: Sequence[Mapping[str, object]], summary: Mapping[str,
         found = summary[name]
         cells = [title, *(_number(found[key]) for key in ("mean", "sd", "least", "largest")), str(found["cases"])]
         lines.append((cells, [""] * len(cells)))
-    places = [f"{row['case']} {row['phase_name']}" for row in rows]
-    series = [
-        Series(title, [row[name] for row in rows], list(range(len(rows)))) for name, title in list(OVERLAPS.items())[:2]
-    ]
-    picture = paired_dots(places, series, title="Dice of every reading", x_label="Dice")
+    cases = list(dict.fromkeys(str(row["case"]) for row in rows))
+    series = []
+    for kind in dict.fromkeys(str(row["phase_name"]) for row in rows):
+        of_kind = [row for row in rows if row["phase_name"] == kind]
+        places = [cases.index(str(row["case"])) for row in of_kind]
+        series += [
+            Series(f"{what} {kind}", [row[name] for row in of_kind], places)
+            for name, what in (("dice_blood_pool", "cavity"), ("dice_lvm", "LVM"))
+        ]
+    picture = paired_dots(cases, series, title="Dice of every case", x_label="Dice")
     header = ["Measure", "mean", "SD", "least", "largest", "readings"]
-    drawn = html_charts([(picture, "Dice of every reading.")])
+    drawn = html_charts([(picture, "Dice of every case.")])
     return f"<h2>Overlap and distance</h2>{html_table(header, lines)}{drawn}"
 
 
@@ -136,7 +141,7 @@ def _measure_section(
     lines += [_agreement_cells(kind, part) for kind, part in found["by_phase"].items()]
     header = ["Phase", "bias A − B", "lower limit", "upper limit", "ICC(2,1)", "Pearson r", "readings"]
     drawn = html_charts([(difference, "Bias and limits of agreement."), (scatter, "Dashed: both readers the same.")])
-    return f"<h2>{escape(title.capitalize())}</h2>{html_table(header, lines)}{drawn}"
+    return f"<h2>{escape(title[0].upper() + title[1:])}</h2>{html_table(header, lines)}{drawn}"
 
 
 def _agreement_cells(name: str, found: Mapping[str, object]) -> tuple[list[str], list[str]]:

@@ -18,6 +18,7 @@ from .raw import RawFrames
 
 # Slicer's segment identifiers: stable names for scripts, never used to recognise a segment.
 _SEGMENT_IDS = {BLOOD_POOL: "LVBloodPool", LVM: "LVMyocardium"}
+GENERIC_CODE = "85756007"
 # Voxel centres of a segmentation may miss the image's by this share of a voxel: affines are rounded in files.
 _INDEX_TOLERANCE = 0.05
 
@@ -133,12 +134,21 @@ def _segments(header: NrrdHeader) -> list[Mapping[str, str]]:
 
 def _recognised(path: str | os.PathLike, segments: list[Mapping[str, str]]) -> list[tuple[int, int, int]]:
     """Return ``(label, layer, stored value)`` of each LV segment."""
-    found = []
+    found, unknown = [], []
     for number, segment in enumerate(segments):
         label = _label_of(segment)
         if label is not None:
             stored = int(segment.get("LabelValue", number + 1))
             found.append((label, int(segment.get("Layer", 0)), stored))
+        elif not _says_what_it_is(segment):
+            unknown.append(segment.get("Name", segment["ID"]))
+    if unknown and found and len({label for label, _, _ in found}) < len(TERMS):
+        raise LabelError(
+            path,
+            expected="terminology that says which segment is LV blood pool and which is LV myocardium",
+            found=f"segment {', '.join(unknown)} without terminology",
+            remedy="Set its terminology in Slicer's Segment Editor, or delete the segment.",
+        )
     if found:
         return sorted(found, reverse=True)  # where segments overlap the blood pool, written last, wins
     names = ", ".join(segment.get("Name", segment["ID"]) for segment in segments[:5])
@@ -148,6 +158,13 @@ def _recognised(path: str | os.PathLike, segments: list[Mapping[str, str]]) -> l
         found=f"segments {names}",
         remedy="Rename the segments in Slicer's Segment Editor, or set their terminology.",
     )
+
+
+def _says_what_it_is(segment: Mapping[str, str]) -> bool:
+    """Whether a segment has terminology other than the "Tissue" that Slicer gives to every new segment."""
+    entry = next((tag for tag in segment.get("Tags", "").split("|") if tag.startswith("TerminologyEntry:")), "")
+    fields = entry.split("~")
+    return len(fields) > 2 and fields[2].strip("^") != "" and GENERIC_CODE not in fields[2]
 
 
 def _label_of(segment: Mapping[str, str]) -> int | None:
