@@ -31,7 +31,15 @@ def ball_pair(folder: Path, name: str, *, seed: int = 0, size: int = 24, phases:
     masks = {t: frames[t][1] for t in (0, 2) if t < phases}
     grid = Grid((size,) * 3, options.pop("affine", LPS_2MM))
     return write_pair(
-        folder, name, np.stack([hu for hu, _ in frames]), masks, grid, phases=phases, phantom=True, site="1"
+        folder,
+        name,
+        np.stack([hu for hu, _ in frames]),
+        masks,
+        grid,
+        phases=phases,
+        phantom=True,
+        site="1",
+        **options,
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from learning_helpers import LONG, ball_pair, ball_phase, tiny_config
 from LVMLib.cohort.lock import writing
-from LVMLib.errors import CohortError, LVMCancelled, PairError, TrainingError
+from LVMLib.errors import CohortError, LabelError, LVMCancelled, PairError, TrainingError
 from LVMLib.grid import Grid
 from LVMLib.imaging import ArrayFrames, Sequence
 from LVMLib.learning import Bundle, FinetuneConfig, RunFolder, finetune, predict, predict_sequence, read_events
@@ -140,6 +140,21 @@ def test_a_pair_without_labelled_phase_is_refused(folder, pairs):
     bare = dataclasses.replace(pairs[0], manifest=pairs[0].manifest.model_copy(update={"labelled_phases": ()}))
     with pytest.raises(PairError, match="labelled phase"):
         finetune([bare], pairs[3:], source=None, config=tiny_config(), run_dir=folder / "bare")
+
+
+def test_labels_on_the_wrong_phases_are_refused_before_training(folder, tmp_path):
+    from nibabel import Nifti1Image, load
+
+    good = ball_pair(tmp_path / "pairs", "good")
+    swapped = ball_pair(tmp_path / "pairs", "swapped", ed=2, es=0)
+    with pytest.raises(PairError, match="exchanged"):
+        finetune([swapped], [good], source=None, config=tiny_config(), run_dir=tmp_path / "run")
+    path = swapped.folder / "mask.nii.gz"
+    mask = load(path)
+    Nifti1Image(np.roll(np.asarray(mask.dataobj), 1, axis=3), mask.affine, mask.header).to_filename(path)
+    with pytest.raises((PairError, LabelError), match="phase"):
+        finetune([swapped], [good], source=None, config=tiny_config(), run_dir=tmp_path / "shifted")
+    assert not (tmp_path / "run/checkpoints").exists()
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_remedy(folder, pairs, trained):

@@ -90,7 +90,7 @@ def cache_pairs(
     Raises
     ------
     PairError
-        A pair without labelled phase, or whose labels vanish at this spacing.
+        A pair without labelled phase, with labels on the wrong phase, or whose labels vanish at this spacing.
     """
     cached = []
     with Workers() as workers:
@@ -121,6 +121,7 @@ def _write(pair: Pair, spacing_mm: float, folder: Path) -> None:
     grid = working_grid(pair.grid, spacing_mm)
     phases = tuple(pair.labelled_phases)
     native = pair.read_mask()
+    _require_systole_smaller(pair, native)
     masks = np.stack([labels_to_working(native[t], pair.grid, grid) for t in phases])
     del native
     blood, wall = [], []
@@ -167,6 +168,20 @@ def require_labelled(pair: Pair) -> None:
             expected="at least one labelled phase",
             found="none",
             remedy="Label ED and ES, and export the case again.",
+        )
+
+
+def _require_systole_smaller(pair: Pair, labels: np.ndarray) -> None:
+    """Raise `PairError` where the cavity is larger at ES than at ED: the labels lie on the wrong phases."""
+    if pair.ed == pair.es or not {pair.ed, pair.es} <= set(pair.labelled_phases):
+        return
+    ed, es = (np.count_nonzero(labels[t] == BLOOD_POOL) * pair.grid.voxel_volume / 1000 for t in (pair.ed, pair.es))
+    if ed < es:
+        raise PairError(
+            pair.folder,
+            expected=f"a cavity that is smaller at ES (phase {pair.es}) than at ED (phase {pair.ed})",
+            found=f"{es:.0f} ml at ES and {ed:.0f} ml at ED",
+            remedy="The labels lie on the wrong phases, or ED and ES are exchanged: correct the case and export again.",
         )
 
 
