@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Testing"))
 OUT = ROOT / "Resources" / "Screenshots"
 PANEL_WIDTH, GAP, LARGEST_BYTES = 460, 8, 300_000
-THICKNESS_HEIGHT, LATERAL_SEGMENT = 1920, 12
+THICKNESS_HEIGHT, LATERAL_SEGMENT = 1860, 12
 SEED, PHASES, SPACING_MM = 20, 5, 1.5
 COHORT, MODEL = Path("site2"), Path("Site1")
 
@@ -39,7 +39,7 @@ def main() -> int:
         desktop.leave_module("LVMTransfer")
         thickness = thickness_panel(desktop, segmentation)
         panel = grabbed(desktop, thickness, THICKNESS_HEIGHT)
-        views = thickness_views(volume, segmentation, thickness.parameters, panel.height() // 3)
+        views = thickness_views(volume, segmentation, thickness.parameters, panel.height() // 4)
         save(OUT / "LVMThickness.png", panel, views)
         os.chdir(ROOT)
     return 0
@@ -114,8 +114,8 @@ def contour_views(volume: object, segmentation: object) -> np.ndarray:
 
 
 def thickness_views(volume: object, segmentation: object, parameters: object, height: int) -> np.ndarray:
-    """Return what the 3D view shows: thickness with a point, thickening, streamlines; one below the other, RGB."""
-    from LVMLib.annotation import find_axes
+    """Return what the views show: thickness with a point, outlines on the CT, streamlines, thickening; RGB."""
+    from LVMLib.annotation import find_axes, view_planes
     from LVMThicknessLib import MRMLAdapter as Adapter
     from LVMTransferLib import MRMLAdapter, Pictures
 
@@ -129,6 +129,13 @@ def thickness_views(volume: object, segmentation: object, parameters: object, he
     )
     pictures = [
         Pictures.renderThreeD(caption="Phantom ES", show=[surface, tubes, probes, lines], **view),
+        Pictures.renderSlice(
+            volume,
+            view_planes(axes)["short_axis"],
+            size=view["size"],
+            caption="Phantom ES, outlines",
+            hide=[segmentation],
+        ),
         Pictures.renderThreeD(caption="Phantom ES, streamlines", show=[tubes, probes, lines], **view),
     ]
     Adapter.showQuantity(surface, "thickening", (parameters.thickeningMinimum, parameters.thickeningMaximum))
@@ -177,7 +184,7 @@ def reduce_colours(path: Path) -> None:
     with Image.open(path) as opened:
         image = opened.convert("RGB")
     for colours in (256, 192, 128, 96):
-        image.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+        image.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
         if path.stat().st_size <= LARGEST_BYTES:
             return
 
