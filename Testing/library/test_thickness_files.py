@@ -15,9 +15,9 @@ vtk_to_numpy = pytest.importorskip("vtk.util.numpy_support").vtk_to_numpy
 @pytest.fixture(scope="module")
 def result():
     labels, _, affine = spherical_shell()
-    labels[30:, 23:28, 23:28] = 0
     affine[:3, 3] += (100, -50, 700)
-    return measure_thickness(labels, affine)
+    # The border of the image cuts the wall off: some vertices have no thickness.
+    return measure_thickness(labels[:, :, 8:], affine)
 
 
 def _read(path):

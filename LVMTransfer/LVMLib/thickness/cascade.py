@@ -8,6 +8,7 @@ short errors only, which a Krylov method does in a few iterations.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numba
 import numpy as np
@@ -63,7 +64,7 @@ def _halved(field):
     top = (field.top[: field.top.shape[0] // 2 * 2 : 2, : field.top.shape[1] // 2 * 2 : 2] + 1 - first_layer) // 2 - 1
     epi, endo = _pooled(field.epi, first_layer), _pooled(field.endo, first_layer)
     top = np.clip(top, 0, epi.shape[0] - 1).astype(np.int32)
-    return Field(epi, endo, 2 * field.spacing, top, field.rotation, field.translation), first_layer
+    return replace(field, epi=epi, endo=endo, spacing=2 * field.spacing, top=top), first_layer
 
 
 @numba.njit(**_CACHE)

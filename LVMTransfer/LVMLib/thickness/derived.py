@@ -69,7 +69,7 @@ class Measured:
     def endocardium(self) -> WallSurface:
         """Return the inner surface with the length of the flow line through each of its vertices."""
         field = self.field
-        points, triangles = extract_surface(field.endo, field.spacing, field.top)
+        points, triangles = extract_surface(field.endo, field.spacing, field.rim)
         keep = ~open_wall(field.epi, field.spacing, points)
         kept = triangles[keep[triangles].all(axis=1)]
         used = np.zeros(len(points), bool)

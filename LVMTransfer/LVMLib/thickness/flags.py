@@ -29,7 +29,7 @@ def epicardium(field: Field, prepared: Prepared) -> tuple[np.ndarray, np.ndarray
     The blood pool's own outer surface is left out at the base, where it is the opening of the ventricle, and kept,
     for `flag` to see, where it shows through a hole in the wall.
     """
-    points, triangles = extract_surface(field.epi, field.spacing, field.top)
+    points, triangles = extract_surface(field.epi, field.spacing, field.rim)
     depth = _at(field.endo, field.spacing, points) / field.spacing.mean()
     keep = depth > -0.5
     bare = depth < OPEN_STEPS

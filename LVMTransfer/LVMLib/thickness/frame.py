@@ -29,6 +29,8 @@ class Field:
     spacing : ndarray (3,)
         Steps along x, y, z, mm.
     top : ndarray (Y, X) int32
+        Last layer of the solver's domain in every column: beyond the base, if the wall is continued there.
+    rim : ndarray (Y, X) int32
         Last layer below the base in every column.
     rotation, translation : ndarray (3, 3), (3,)
         ``index * spacing`` of this grid to ``index * spacing`` of the input grid, mm.
@@ -38,6 +40,7 @@ class Field:
     endo: np.ndarray
     spacing: np.ndarray
     top: np.ndarray
+    rim: np.ndarray
     rotation: np.ndarray
     translation: np.ndarray
 
@@ -50,7 +53,9 @@ class Field:
         return (points - self.translation) @ self.rotation
 
 
-def make_field(epi: np.ndarray, endo: np.ndarray, spacing: np.ndarray, base: Base | None, *, step=None) -> Field:
+def make_field(
+    epi: np.ndarray, endo: np.ndarray, spacing: np.ndarray, base: Base | None, *, step=None, beyond_mm: float = 0.0
+) -> Field:
     """Return the distances on a grid that is aligned with the base.
 
     Parameters
@@ -63,15 +68,18 @@ def make_field(epi: np.ndarray, endo: np.ndarray, spacing: np.ndarray, base: Bas
         In the frame ``index * spacing``.
     step : float, optional
         The solver's step, mm; by default the input grid's own where it fits, else cubes of the voxels' volume.
+    beyond_mm : float
+        How far beyond the base the given distances are solved on, before they are mirrored.
     """
     spacing = np.asarray(spacing, float)
     layer = _aligned_layer(spacing, base)
     if step is None and spacing.max() <= MAX_ANISOTROPY * spacing.min() and layer is not None:
-        top = np.full(epi.shape[1:], min(layer, epi.shape[0] - 1), np.int32)
-        return Field(_fold(epi, top), _fold(endo, top), spacing, top, np.eye(3), np.zeros(3))
+        rim = np.full(epi.shape[1:], min(layer, epi.shape[0] - 1), np.int32)
+        top = _beyond(rim, beyond_mm / spacing[2], epi.shape[0])
+        return Field(_fold(epi, top), _fold(endo, top), spacing, top, rim, np.eye(3), np.zeros(3))
     if step is None:
         step = float(np.cbrt(spacing.prod())) if spacing.max() <= MAX_ANISOTROPY * spacing.min() else spacing.min()
-    return _resampled(epi, endo, spacing, base, step)
+    return _resampled(epi, endo, spacing, base, (step, beyond_mm))
 
 
 def _aligned_layer(spacing, base):
@@ -84,37 +92,45 @@ def _aligned_layer(spacing, base):
     return None
 
 
-def _resampled(epi, endo, spacing, base, step):
+def _beyond(rim, layers, size):
+    """The layer ``layers`` beyond the base, with room for the mirror image behind it."""
+    return np.minimum(rim + round(layers), np.maximum(rim, size - 1 - MARGIN)).astype(np.int32)
+
+
+def _resampled(epi, endo, spacing, base, steps):
+    step, beyond_mm = steps
     rotation = np.eye(3) if base is None else base.axes.T.copy()
     if np.linalg.det(rotation) < 0:
         rotation[:, 0] *= -1
     origin = np.zeros(3) if base is None else base.origin
     frame = (origin, rotation, np.eye(3) if base is None else base.axes, np.zeros(1) if base is None else base.lid)
-    low, high = _extent(epi, spacing, frame, float(spacing.max()), base is not None)
+    low, high = _extent(epi, spacing, frame, (float(spacing.max()), beyond_mm), base is not None)
     first = np.floor(low / step - 0.5).astype(int) - MARGIN
     last = np.ceil(high / step - 0.5).astype(int) + MARGIN
     # Layers stand at (index + 1/2) steps, so that the plane of the base lies between two of them.
     start = origin + rotation @ ((first + 0.5) * step)
     shape = tuple((last - first + 1)[::-1])
-    steps = np.full(3, float(step))
-    top = np.full(shape[1:], shape[0] - 1, np.int32)
+    cubes = np.full(3, float(step))
+    rim = np.full(shape[1:], shape[0] - 1, np.int32)
     if base is not None:
         axes = rotation.T @ base.axes.T
-        _tops(top, (first[:2] + 0.5) * step, step, -(first[2] + 0.5) * step, np.ascontiguousarray(axes.T), base.lid)
+        _tops(rim, (first[:2] + 0.5) * step, step, -(first[2] + 0.5) * step, np.ascontiguousarray(axes.T), base.lid)
+    top = _beyond(rim, beyond_mm / step, shape[0])
     fields = [
-        _fold(_resample(volume, spacing, rotation, start, steps, shape, 3 * spacing.max()), top)
+        _fold(_resample(volume, spacing, rotation, start, cubes, shape, 3 * spacing.max()), top)
         for volume in (epi, endo)
     ]
-    return Field(fields[0], fields[1], steps, top, rotation, start)
+    return Field(fields[0], fields[1], cubes, top, rim, rotation, start)
 
 
 @numba.njit(**_CACHE)
-def _extent(epi, spacing, frame, reach, cut):
+def _extent(epi, spacing, frame, reaches, cut):
     """Lowest and highest coordinates (3,), mm, about ``origin``, of the heart below the base."""
     low, high = np.empty(3), np.empty(3)
     for axis in range(3):
         low[axis], high[axis] = np.inf, -np.inf
     origin, rotation, axes, lid = frame
+    reach, beyond = reaches
     for k in range(epi.shape[0]):
         for j in range(epi.shape[1]):
             for i in range(epi.shape[2]):
@@ -122,7 +138,7 @@ def _extent(epi, spacing, frame, reach, cut):
                     continue
                 x, y, z = i * spacing[0] - origin[0], j * spacing[1] - origin[1], k * spacing[2] - origin[2]
                 c = x * rotation[0, 2] + y * rotation[1, 2] + z * rotation[2, 2]
-                if cut and c - lid_height(x, y, z, axes[0], axes[1], lid) > 2 * reach:
+                if cut and c - lid_height(x, y, z, axes[0], axes[1], lid) > 2 * reach + beyond:
                     continue
                 a = x * rotation[0, 0] + y * rotation[1, 0] + z * rotation[2, 0]
                 b = x * rotation[0, 1] + y * rotation[1, 1] + z * rotation[2, 1]

@@ -19,7 +19,7 @@ from .flow import Flow
 from .frame import Field, make_field
 from .laplace import solve
 from .model import Streamlines, ThicknessResult
-from .prepare import Prepared, prepare
+from .prepare import BEYOND_MM, Prepared, prepare
 from .stencil import build_stencil
 
 # Voxels of linear continuation about signed distances that end at the surface.
@@ -81,11 +81,12 @@ def measure_thickness(
     if base is None:
         masks = [(prepared.labels > 0).astype(np.float32), (prepared.labels == 1).astype(np.float32)]
     else:
-        masks = continued_masks(prepared.labels, prepared.spacing, base, surfaces.reach_mm(prepared.spacing))
+        reach = BEYOND_MM + surfaces.reach_mm(prepared.spacing)
+        masks = continued_masks(prepared.labels, prepared.spacing, base, reach)
     epi, endo = (surfaces.distance_from_occupancy(mask, prepared.spacing) for mask in masks)
     clock.stop("surfaces")
     _require_wall(epi, endo)
-    field = make_field(epi, endo, prepared.spacing, base)
+    field = make_field(epi, endo, prepared.spacing, base, beyond_mm=BEYOND_MM)
     clock.stop("grid")
     return _measure(field, prepared, np.shape(labels), method=method, threads=threads, progress=progress, clock=clock)
 

@@ -18,6 +18,8 @@ SECOND_POOL = 0.1
 # Voxels about the heart: the solver and the extrapolated field reach no farther than this from the surface; beyond the
 # base the mirrored mask must reach as far as the blur.
 MARGIN, MARGIN_BEYOND = 7, 4
+# So far beyond the base the wall is continued for the solver, mm: heat that has gone round a leaning rim.
+BEYOND_MM = 6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +237,7 @@ def _recrop(labels, filled, spacing, base):
     if base is None:
         box, beyond = survey(labels)[1], 0
     else:
-        step, beyond = spacing.max(), MARGIN_BEYOND
+        step, beyond = spacing.max(), MARGIN_BEYOND + round(BEYOND_MM / spacing[2])
         box, wall = below_base(labels, numbers(spacing), base.frame, base.lid, step)
         _require_hit(*wall, step)
     out, start = _crop(labels, box, MARGIN, beyond)
