@@ -1,8 +1,8 @@
-"""The masks of heart and blood pool, continued beyond the base, so that their blur knows where the surfaces go.
+"""The masks of heart and blood pool, continued beyond the base, so that blur and heat know where the wall goes.
 
-A mirror image would do for a wall that stands upright on its base. One that leans would get a crease there, and the
-blur rounds a crease off: by 0.4 σ times the slope at the rim. So the mirror image is sheared: each surface goes on with
-the slope that it has below the base.
+A mirror image would do for a wall that stands upright on its base. One that leans would get a crease there: the blur
+rounds it off, and heat would have to turn into the base. So the mirror image is sheared: each surface goes on with the
+slope that it has below the base.
 """
 
 # ruff: noqa: PLR0917 -- compiled kernels take arrays by position

@@ -46,7 +46,7 @@ def measure_thickness(
         Voxel index ``(i, j, k)`` to RAS mm; oblique and left-handed ones are fine, sheared ones are not.
     base_plane : tuple of point (3,) and normal (3,), optional
         RAS mm, the normal away from the apex. By default the base is found from the mask; a ventricle that is closed
-        all around has none.
+        all around has none. The wall is continued 6 mm beyond it, where ∂u/∂n = 0: an upright wall's own condition.
     base_curves : list of ndarray (N, 3), optional
         In place of a plane: points along the mitral annulus, closed, RAS mm; and along the aortic one.
     method : {"bicgstab", "jacobi", "torch"}

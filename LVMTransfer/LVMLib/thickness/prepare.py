@@ -18,7 +18,7 @@ SECOND_POOL = 0.1
 # Voxels about the heart: the solver and the extrapolated field reach no farther than this from the surface; beyond the
 # base the mirrored mask must reach as far as the blur.
 MARGIN, MARGIN_BEYOND = 7, 4
-# So far beyond the base the wall is continued for the solver, mm: heat that has gone round a leaning rim.
+# So far beyond the base, mm, the wall is continued and Laplace's equation solved: see `continuation`.
 BEYOND_MM = 6.0
 
 
