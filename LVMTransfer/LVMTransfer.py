@@ -95,14 +95,16 @@ class LVMTransferParameterNode:
 
 
 class LVMTransferWidget(ModuleWidget):
-    """The panel: six numbered sections, each in a class of LVMTransferLib."""
+    """The panel: seven numbered sections, each with a .ui file and a class of LVMTransferLib."""
+
+    sections = ("Cases", "Predict", "Correct", "Check", "Export", "Finetune")
 
     def makeLogic(self):
         """Return the module's logic."""
         return LVMTransferLogic()
 
     def makePanels(self):
-        """Return the six sections."""
+        """Return the sections."""
         from LVMTransferLib.CasePanels import CasePanel, PredictPanel
         from LVMTransferLib.FinetunePanel import FinetunePanel
         from LVMTransferLib.Panel import leaveEmptyUntilChosen

@@ -1,4 +1,4 @@
-"""Step 6: fine-tuning on this hospital's pairs, in its own process."""
+"""Step 7: fine-tuning on this hospital's pairs, in its own process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FinetunePanel(Panel):
         if not (parameters.bundlePath / "bundle.json").is_file():
             missing.append(_("a model folder (step 2)"))
         if not isChosen(parameters.pairsPath) or not parameters.pairsPath.is_dir():
-            missing.append(_("a pairs folder with exported cases (step 5)"))
+            missing.append(_("a pairs folder with exported cases (step 6)"))
         if not isChosen(parameters.runPath):
             missing.append(_("a run folder"))
         setReady(self.ui.finetuneButton, missing, _("Train in the background"), busy=training or self.runner.busy)

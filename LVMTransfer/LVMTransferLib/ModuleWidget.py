@@ -19,7 +19,11 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     The ``.ui`` file bears the module's name and has a ``progressBar`` and a ``statusLabel``. A module gives its logic
     (:meth:`makeLogic`), its sections (:meth:`makePanels`), and what an untouched scene begins with
     (:meth:`chooseDefaults`).
+
+    :cvar sections: ``.ui`` files of their own, in the order in which they stand in the widget ``sectionsPlace``.
     """
+
+    sections: Sequence[str] = ()
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -48,6 +52,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addWidget(self.uiWidget)
         self.ui = slicer.util.childWidgetVariables(self.uiWidget)
         self.uiWidget.setMRMLScene(slicer.mrmlScene)
+        self._sectionWidgets = [self._loadSection(name) for name in self.sections]
         self.logic = self.makeLogic()
         self.runner = TaskRunner(self.ui.progressBar, self.ui.statusLabel, self.refresh, self.ensurePackages)
         self.panels = list(self.makePanels())
@@ -55,6 +60,14 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.initializeParameterNode()
+
+    def _loadSection(self, name):
+        """Add the section ``name`` to the panel, and its widgets to ``self.ui``."""
+        section = slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui"))
+        self.ui.sectionsPlace.layout().addWidget(section)
+        vars(self.ui).update(vars(slicer.util.childWidgetVariables(section)))
+        section.setMRMLScene(slicer.mrmlScene)
+        return section
 
     def cleanup(self):
         """Called when the application closes the module."""
