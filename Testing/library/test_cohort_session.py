@@ -129,6 +129,12 @@ def test_recovered_edits_can_be_set_aside_and_a_cut_off_record_loses_only_itself
         session.discard_recovered()
         assert (session.labels(0) == ED).all()
     assert not path.exists() and path.with_suffix(".discarded").exists()
+    with ReaderSession.open(cohort, "c1", "anna") as session:
+        session.autosave(0, dented(ED, 2), "three")
+    with ReaderSession.open(cohort, "c1", "anna") as session:
+        session.autosave(0, dented(ED, 3), "four, without deciding about three")
+        assert not session.recovered
+    assert Journal(path.with_suffix(".discarded")).read().action == "three"
     path.write_bytes(b"nonsense")
     with ReaderSession.open(cohort, "c1", "anna") as session:
         assert not session.recovered
@@ -163,6 +169,9 @@ def test_a_full_disk_is_said_and_the_edit_goes_elsewhere_or_on_the_same_disk_onc
             assert (cohort.case("c1").labels("anna", 0) == ED).all(), "what was saved is as it was"
             journal = Journal(disk / "cohort/cases/c1/labels/anna/.00.journal")
             assert journal.read().action == "fits", "the journal is whole up to the last edit that fitted"
+            with pytest.raises(StorageError):
+                Journal(journal.path).append(noisy, "the first edit of another session")
+            assert journal.read().action == "fits", "an earlier journal stays until a new one is whole"
             rescued = session.rescue(tmp_path / "elsewhere")
             assert (read_segmentation(rescued[0], reference=GRID)[0] == noisy).all()
             ballast.unlink()

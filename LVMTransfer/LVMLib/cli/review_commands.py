@@ -93,7 +93,9 @@ def run_check(options: argparse.Namespace, progress: Progress) -> Outcome:
     findings = check_cohort(cohort, reader=options.reader, protocol=options.protocol, progress=progress)
     header = ["case", "reader", "phase", "rule", "passed", "message"]
     failed = sum(row["passed"] is False for row in findings)
-    text = table(header, [[row[key] for key in header] for row in findings])
+    places = ["" if row["passed"] else "({:.0f}, {:.0f}, {:.0f})".format(*row["where_ras"]) for row in findings]
+    lines = [[*(row[key] for key in header), place] for row, place in zip(findings, places)]
+    text = table([*header, "where (RAS mm)"], lines)
     return Outcome({"findings": findings, "failed": failed}, f"{text}\n{failed} finding(s) to look at")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from ...files import storage_errors
+from ...files import atomic_file, storage_errors
 from ...origin import now
 
 _MAGIC, _HEAD = b"LVMJ", struct.Struct("<4sIII")
@@ -82,22 +83,26 @@ class Journal:
         self._before = labels.copy()
 
     def _write(self, head: bytes, body: bytes, first: bool) -> None:
+        record = _HEAD.pack(_MAGIC, len(head), len(body), zlib.crc32(head + body)) + head + body
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # A session begins its own journal; an older one has been kept or discarded before.
-            with open(self.path, "wb" if first else "ab") as stream:
-                size = stream.tell()
-                try:
-                    stream.write(_HEAD.pack(_MAGIC, len(head), len(body), zlib.crc32(head + body)) + head + body)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                except OSError:
-                    with suppress(OSError):
-                        os.ftruncate(stream.fileno(), size)
-                    with suppress(OSError):
-                        stream.close()  # what is left in its buffer does not fit either
-                    os.truncate(self.path, size)
-                    raise
+            if first:  # an earlier journal stays until the new one is whole on the disk
+                with atomic_file(self.path) as temporary:
+                    temporary.write_bytes(record)
+            else:
+                self._add(record)
+
+    def _add(self, record: bytes) -> None:
+        size = self.path.stat().st_size
+        try:
+            with open(self.path, "ab", buffering=0) as stream:
+                if stream.write(record) < len(record):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(stream.fileno())
+        except OSError:
+            with suppress(OSError):
+                os.truncate(self.path, size)
+            raise
 
     def read(self) -> Recovered | None:
         """Return the labels after the last whole record; None where there is none."""

@@ -151,6 +151,9 @@ class ReaderSession:
             )
         self._edited[phase] = require_labels(labels, where, allow_empty=True)
         self.touch()
+        if phase in self.recovered:  # the reader goes on without deciding: what was recovered is set aside, not lost
+            self._journals[phase].discard()
+            del self.recovered[phase]
         self._journals[phase].append(self._edited[phase], action)
         if self._clock() - self._recorded > RECORD_SECONDS:
             self._record()
@@ -176,11 +179,10 @@ class ReaderSession:
 
     def keep_recovered(self) -> list[int]:
         """Go on from the edits that were recovered; they stay in the journal until `save`. Return their phases."""
-        for phase, found in self.recovered.items():
+        kept, self.recovered = self.recovered, {}
+        for phase, found in kept.items():
             self.autosave(phase, found.labels, f"recovered after '{found.action}'")
-        phases = sorted(self.recovered)
-        self.recovered = {}
-        return phases
+        return sorted(kept)
 
     def discard_recovered(self) -> None:
         """Go on from the saved labels; the edits are kept in a ``.discarded`` file until the next time."""
