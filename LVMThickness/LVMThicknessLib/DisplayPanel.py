@@ -12,34 +12,23 @@ class DisplayPanel(SurfacePanel):
     """Colours and opacity of the surface; radius, density and colours of the tubes."""
 
     def connectWidgets(self) -> None:
-        self._drawn = None
+        self.clear()
 
     def clear(self) -> None:
         self._drawn = None
+        self._offerThickening(False)
 
-    def refresh(self) -> None:
-        super().refresh()
-        parameters = self.parameters
-        thickening = Adapter.surfaceArray(parameters.surface, Adapter.THICKENING) is not None
-        self.ui.surfaceShowsComboBox.enabled = thickening
-        self.ui.surfaceShowsComboBox.toolTip = (
-            _("What the color of the surfaces means")
-            if thickening
-            else _("Thickening needs ED and ES: measure all labelled phases of a 4D segmentation")
-        )
-        shows = self._quantity(parameters)
-        for widget in (self.ui.rangeMinimumSpinBoxLabel, self.ui.rangeMinimumSpinBox, self.ui.rangeMaximumSpinBox):
-            widget.enabled = shows == "thickness" or parameters.colorBy.value == "thickness"
-        for widget in (
-            self.ui.thickeningMinimumSpinBoxLabel,
-            self.ui.thickeningMinimumSpinBox,
-            self.ui.thickeningMaximumSpinBox,
-        ):
-            widget.visible = thickening
+    def appliesTo(self, surface: object) -> bool:
+        return super().appliesTo(surface) or Adapter.belonging(surface, Adapter.TUBES) is not None
 
     def update(self, surface: object) -> None:
         parameters = self.shown
         quantity = self._quantity(parameters)
+        if super().appliesTo(surface):
+            self._offerThickening(Adapter.surfaceArray(surface, Adapter.THICKENING) is not None)
+            used = quantity == "thickness" or parameters.colorBy.value == "thickness"
+            for widget in (self.ui.rangeMinimumSpinBoxLabel, self.ui.rangeMinimumSpinBox, self.ui.rangeMaximumSpinBox):
+                widget.enabled = used
         low, high = self._range(parameters, quantity)
         endocardium = Adapter.belonging(surface, Adapter.ENDOCARDIUM)
         for node, shown in ((surface, parameters.showSurface), (endocardium, parameters.showEndocardium)):
@@ -53,6 +42,20 @@ class DisplayPanel(SurfacePanel):
             display.SetVisibility2D(parameters.showOutline)
         surface.GetDisplayNode().SetOpacity(parameters.surfaceOpacity / 100)
         self._drawStreamlines(parameters, surface)
+
+    def _offerThickening(self, known: bool) -> None:
+        self.ui.surfaceShowsComboBox.enabled = known
+        self.ui.surfaceShowsComboBox.toolTip = (
+            _("What the color of the surfaces means")
+            if known
+            else _("Thickening needs ED and ES: measure all labelled phases of a 4D segmentation")
+        )
+        for widget in (
+            self.ui.thickeningMinimumSpinBoxLabel,
+            self.ui.thickeningMinimumSpinBox,
+            self.ui.thickeningMaximumSpinBox,
+        ):
+            widget.visible = known
 
     def _drawStreamlines(self, parameters: object, surface: object) -> None:
         lines, tubes = (Adapter.belonging(surface, role) for role in (Adapter.LINES, Adapter.TUBES))

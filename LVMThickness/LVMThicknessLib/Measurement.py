@@ -17,7 +17,7 @@ CARRY_MM = 4.0
 class Measurement:
     """Thickness at every measured phase; places in world RAS mm.
 
-    results: phase to the library's `ThicknessResult`; phase 0 alone when one phase was measured.
+    results: phase to the library's `ThicknessResult`; phase 0 for a segmentation that is no sequence.
     frames: phase to `LVFrame`, which gives the AHA segments; absent where no axes were found.
     ed, es: phases of end-diastole and end-systole; equal when one phase was measured.
     thickening: phase to wall thickening from ED to ES in percent, for each vertex of that phase.

@@ -31,6 +31,9 @@ class PhasePanel(SurfacePanel):
         if self._timer.active:
             self._timer.start(self._milliseconds())
 
+    def appliesTo(self, surface: object) -> bool:
+        return True
+
     def update(self, surface: object) -> None:
         browserNode, sequenceNode = Adapter.browserAndSequence(surface)
         if browserNode is None:
@@ -38,9 +41,9 @@ class PhasePanel(SurfacePanel):
             return
         self._phases = Adapter.measuredPhases(surface)
         self.ui.phaseSeekWidget.setMRMLSequenceBrowserNode(browserNode)
-        self._enable(True)
-        phase = browserNode.GetSelectedItemNumber()
-        roles = dict(zip(Adapter.edAndEs(surface), (_("end-diastole"), _("end-systole"))))
+        self._enable(len(self._phases) > 1)
+        phase, (ed, es) = browserNode.GetSelectedItemNumber(), Adapter.edAndEs(surface)
+        roles = {ed: _("end-diastole"), es: _("end-systole")} if ed != es else {ed: _("measured")}
         role = roles.get(phase) if phase in self._phases else _("not measured")
         unit = sequenceNode.GetIndexUnit() or ""
         text = _("Phase {phase} ({value} {unit})").format(
@@ -52,7 +55,7 @@ class PhasePanel(SurfacePanel):
         self.ui.playButton.checked = False
         self._phases = []
         self.ui.phaseSeekWidget.setMRMLSequenceBrowserNode(None)
-        self.ui.phaseLabel.text = _("One phase. Measure all labelled phases of a 4D segmentation to see them move.")
+        self.ui.phaseLabel.text = _("Measure all labelled phases of a 4D segmentation to see them move.")
         self._enable(False)
 
     def leave(self) -> None:

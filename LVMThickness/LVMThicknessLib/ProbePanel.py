@@ -30,6 +30,9 @@ class ProbePanel(SurfacePanel):
     def watched(self) -> list:
         return [*super().watched(), (Adapter.belonging(self.shown.surface, Adapter.PROBES), PROBE_EVENTS)]
 
+    def appliesTo(self, surface: object) -> bool:
+        return super().appliesTo(surface) or Adapter.belonging(surface, Adapter.PROBES) is not None
+
     def update(self, surface: object) -> None:
         points = self.logic.updateProbes(surface, radius=2 * self.shown.tubeRadius)
         setReady(self.ui.probeButton, [], _("Then click on the surface, or drag a point along it"))

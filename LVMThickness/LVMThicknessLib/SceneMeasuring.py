@@ -71,7 +71,9 @@ class SceneMeasuring:
             plane = self._awayFromApex(*self._planeThrough(base["base_curves"][0]), labels, grid)
         frame, notes = self._frame(labels, grid, self._points(rvInsertion), plane)
         result = measure_thickness(labels, grid.affine, **base, progress=part(progress, 0.1, 0.95))
-        return Measurement({0: result}, {} if frame is None else {0: frame}, 0, 0, notes=notes)
+        browserNode = self._browserOf(segmentationNode)
+        phase = 0 if browserNode is None else browserNode.GetSelectedItemNumber()
+        return Measurement({phase: result}, {} if frame is None else {phase: frame}, phase, phase, notes=notes)
 
     def measureCycle(
         self,

@@ -32,7 +32,8 @@ class SceneThickness(SceneMeasuring):
     ) -> object:
         """Put a measurement into nodes; return the surface node, to which all others belong.
 
-        :param segmentationNode: whose browser the surfaces of several phases follow.
+        :param segmentationNode: the one that was measured; if a browser moves it through phases, the surface follows
+          and is empty where nothing was measured.
         :param surface: model node of an earlier measurement, which this one replaces, or of your own; None = a new one.
         :param segmentModel: AHA segments in the table, 16 or 17.
         """
@@ -50,10 +51,10 @@ class SceneThickness(SceneMeasuring):
         segments = Adapter.belonging(surface, Adapter.SEGMENT_TABLE)
         segments.SetAttribute(Adapter.ORIENTATION, measurement.orientation)
         segments.SetAttribute(Adapter.NOTES, "\n".join(measurement.notes))
-        if len(measurement.results) > 1:
-            self._followPhases(measurement, surface, self._browserOf(segmentationNode))
-        else:
-            self._removeCycle(surface)
+        self._removeCycle(surface)
+        browserNode = self._browserOf(segmentationNode)
+        if browserNode is not None:
+            self._followPhases(measurement, surface, browserNode)
         self.drawStreamlines(surface)
         self.summarize(surface, segmentModel)
         return surface
@@ -176,11 +177,14 @@ class SceneThickness(SceneMeasuring):
         for number, role in enumerate((Adapter.ENDOCARDIUM, Adapter.LINES)):
             node = Adapter.belonging(surface, role)
             Adapter.phasesToScene(node, {t: each[number] for t, each in meshes.items()}, browserNode, **ends)
-        table = Adapter.belonging(surface, Adapter.CYCLE_TABLE) or Adapter.attach(
-            surface,
-            Adapter.CYCLE_TABLE,
-            slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{surface.GetName()} over the cycle"),
-        )
+        if len(measurement.results) > 1:
+            self._tabulateCycle(measurement, surface, browserNode)
+        Adapter.showPhase(browserNode, measurement.ed)
+
+    @staticmethod
+    def _tabulateCycle(measurement: object, surface: object, browserNode: object) -> None:
+        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{surface.GetName()} over the cycle")
+        Adapter.attach(surface, Adapter.CYCLE_TABLE, table)
         master = browserNode.GetMasterSequenceNode()
         Adapter.updateCycleTable(
             table,
@@ -189,11 +193,10 @@ class SceneThickness(SceneMeasuring):
                 for phase, result in measurement.results.items()
             ],
         )
-        Adapter.showPhase(browserNode, measurement.ed)
 
     @staticmethod
     def _removeCycle(surface: object) -> None:
-        """Forget the cycle of an earlier measurement: one phase has none."""
+        """Forget the cycle of an earlier measurement."""
         chart, table = (Adapter.belonging(surface, role) for role in (Adapter.CYCLE, Adapter.CYCLE_TABLE))
         if chart is not None:
             Adapter.removeChart(chart)

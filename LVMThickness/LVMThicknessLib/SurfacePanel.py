@@ -30,6 +30,10 @@ class SurfacePanel(Panel):
         lines = Adapter.belonging(self._kept.surface, Adapter.LINES)
         return [(self._kept.surface, MESH_EVENTS), (lines, MESH_EVENTS)]
 
+    def appliesTo(self, surface: object) -> bool:
+        """Whether there is something to show: in a phase that was not measured the surface is empty."""
+        return Adapter.surfaceArray(surface, Adapter.THICKNESS) is not None
+
     def state(self, surface: object) -> object:
         """Return what :meth:`update` depends on, so that it can be left out; None = never."""
 
@@ -59,7 +63,7 @@ class SurfacePanel(Panel):
 
     def _update(self) -> None:
         surface = self._kept.surface if self._kept is not None else None
-        if surface is None or Adapter.surfaceArray(surface, Adapter.THICKNESS) is None:
+        if surface is None or not self.appliesTo(surface):
             self._state = None
             self.clear()
             return

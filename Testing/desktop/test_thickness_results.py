@@ -177,6 +177,27 @@ def test_one_phase_has_no_animation_and_no_thickening_and_says_why(desktop, meas
     assert "all labelled phases" in measured.ui.surfaceShowsComboBox.toolTip
 
 
+def test_a_phase_that_was_not_measured_shows_no_surface_and_no_old_numbers(desktop, measured):
+    slider = measured.ui.phaseSeekWidget.slider()
+    slider.value = 2
+    settle(desktop)
+    measured.ui.phasesComboBox.currentIndex = 0
+    measured.ui.applyButton.click()
+    settle(desktop)
+    assert "measured" in measured.ui.phaseLabel.text
+    assert median(measured) == pytest.approx(16.0, abs=0.5)
+    slider.value = 1
+    settle(desktop)
+    assert "not measured" in measured.ui.phaseLabel.text
+    assert measured.parameters.surface.GetPolyData().GetNumberOfPoints() == 0
+    assert measured.parameters.surface.GetNodeReference(TUBES).GetPolyData().GetNumberOfPoints() == 0
+    assert measured.ui.statisticsTableView.mrmlTableNode() is None
+    slider.value = 2
+    settle(desktop)
+    assert median(measured) == pytest.approx(16.0, abs=0.5)
+    assert measured.ui.statisticsTableView.mrmlTableNode() is not None
+
+
 def test_all_phases_need_a_4d_segmentation_and_an_automatic_base(desktop):
     from LVMTransferLib.SelfTest import shellInScene
 
