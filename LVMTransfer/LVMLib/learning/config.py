@@ -89,6 +89,8 @@ class FinetuneConfig:
         Architecture and voxel size when there is no source.
     context : int
         Phases that the model is given at once when it predicts; 0 = all phases of the cycle.
+    variants : int
+        Shifted and re-contrasted looks that the model averages when it predicts (test-time augmentation).
     normalisation : str
         ``source`` (the source's) or ``target`` (measured on the training pairs).
     threads : int
@@ -133,6 +135,7 @@ class FinetuneConfig:
     network_options: dict = field(default_factory=dict)
     spacing_mm: float = 2.0
     context: int = 1
+    variants: int = 1
     normalisation: str = "source"
     seed: int = 0
     device: str | None = None
@@ -155,7 +158,7 @@ class FinetuneConfig:
                 "unlabelled", expected="a running mean of the weights (ema) for the teacher", found="ema 0",
                 remedy="Give ema, for example 0.99, or unlabelled 'carried'.",
             )  # fmt: skip
-        for name in ("epochs", "steps", "batch", "validate_every"):
+        for name in ("epochs", "steps", "batch", "validate_every", "variants"):
             if getattr(self, name) < 1:
                 raise TrainingError(
                     name, expected="at least 1", found=str(getattr(self, name)), remedy="Give a positive number."
@@ -168,7 +171,8 @@ class FinetuneConfig:
         Parameters
         ----------
         name : str
-            ``paper``: the paper's recipe. ``smoke``: minutes on a CPU. ``site1``: long training from random weights.
+            ``paper``: the paper's recipe. ``best``: for fine-tuning, chosen by ablation. ``smoke``: minutes on a CPU.
+            ``site1``: long training from random weights.
         **overrides
             Fields of `FinetuneConfig`; ``init="random"`` means the preset's own random weights.
 
@@ -208,12 +212,15 @@ PRESETS: dict[str, dict] = {
     # Batch, crop and steps are not in the paper; 0.9 is taken every ten epochs, since once an epoch would end the
     # learning after sixty of the five hundred.
     "paper": {},
+    # Chosen on phantom validation cases: Docs/FineTuning.md.
     "best": {
         **_ROBUST,
+        "loss": "dice",
         "epochs": 100,
-        "learning_rate": 2e-4,
+        "learning_rate": 1e-4,
         "warmup_steps": 10,
         "ema": 0.98,
+        "variants": 3,
     },
     "smoke": {**_ROBUST, "epochs": 6, "steps": 10, "windows": {1: 1.0}, "ema": 0.9, "learning_rate": 1e-4},
     "site1": {

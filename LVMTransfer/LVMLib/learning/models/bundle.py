@@ -79,6 +79,7 @@ class BundleManifest(_Strict):
     labels: dict[int, str]
     crop: tuple[int, int, int]
     context: int = 1
+    variants: int = Field(default=1, ge=1)
     provenance: tuple[Origin, ...]
     better_than_source: bool | None = None
     licence: str = "Apache-2.0"

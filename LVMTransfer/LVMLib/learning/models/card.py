@@ -27,6 +27,7 @@ def model_card(manifest: BundleManifest) -> str:
         f"- Voxels: {manifest.spacing_mm:g} mm isotropic, patient axes; training crop {manifest.crop} (Z, Y, X)",
         f"- Intensity: {window.low:g} to {window.high:g} HU, (HU − {window.centre:g}) / {window.scale:g}",
         f"- Phases that it is given at once: {manifest.context or 'all'}",
+        f"- Looks that it averages when it predicts: {manifest.variants}",
         f"- Licence: {manifest.licence}",
         "",
         "## Where it comes from",

@@ -28,7 +28,7 @@ def predict_phases(
     *,
     phases: Iterable[int] | None = None,
     device: str | None = None,
-    variants: int = 1,
+    variants: int | None = None,
     progress: Progress = silent,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Segment phases of a 4D image, one after the other.
@@ -47,8 +47,8 @@ def predict_phases(
         None = all.
     device : str, optional
         ``cpu``, ``cuda``; None = a GPU where there is one.
-    variants : int
-        Test-time augmentation: the mean of so many shifted and re-contrasted looks.
+    variants : int, optional
+        Test-time augmentation: the mean of so many shifted and re-contrasted looks; None = as the bundle says.
 
     Yields
     ------
@@ -64,6 +64,7 @@ def predict_phases(
     """
     wanted = _wanted(phases, len(sequence))
     model = model_of(bundle, device)
+    variants = variants or bundle.manifest.variants
     target = working_grid(sequence.grid, bundle.spacing_mm)
     frames = _WorkingFrames(sequence, target)
     progress(0.0, "looking for the heart")

@@ -286,6 +286,7 @@ def _manifest(
         labels=LABEL_NAMES,
         crop=config.crop,
         context=_context(source, config),
+        variants=config.variants,
         provenance=(*(source.manifest.provenance if source else ()), origin),
         better_than_source=None if state.source_dice is None else found.dice > state.source_dice,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Dice over whole volumes, in the way that the model will be used."""
+"""Dice over whole volumes, in the way that the model will be used, with a single look at each phase."""
 
 from __future__ import annotations
 
