@@ -187,6 +187,7 @@ class LVMThicknessWidget(ModuleWidget):
         self.logic.adopt(self.parameters, measurement)
         if first:
             slicer.app.layoutManager().resetThreeDViews()
+        self.refresh()
 
 
 class LVMThicknessLogic(ScriptedLoadableModuleLogic, SceneThickness):

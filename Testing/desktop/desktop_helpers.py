@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,20 @@ from LVMLib.grid import BLOOD_POOL, LVM, Grid
 
 HU = np.array([-100, 400, 110], np.int16)
 HALF, VOXEL_MM = 13, 3.0
+
+
+def settle(desktop: object, seconds: float = 0.03) -> None:
+    """Wait until the open panels have done what they do a moment after a change, and at least ``seconds``."""
+    started = time.monotonic()
+    while time.monotonic() - started < seconds or _awaited(desktop):
+        assert time.monotonic() - started < 20, "a panel never came to rest"
+        desktop.process_events()
+        time.sleep(0.005)
+
+
+def _awaited(desktop: object) -> bool:
+    panels = [panel for widget in desktop._widgets.values() for panel in widget.panels]
+    return any(panel.watch.later.waiting for panel in panels if hasattr(panel, "watch"))
 
 
 def beating_shell(*, phases: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray, Grid]:

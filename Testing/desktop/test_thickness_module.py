@@ -7,14 +7,7 @@ import time
 
 import numpy as np
 import pytest
-
-
-def settle(desktop):
-    """Wait until the panel has done what it does a moment after a change."""
-    until = time.monotonic() + 0.12
-    while time.monotonic() < until:
-        desktop.process_events()
-        time.sleep(0.01)
+from desktop_helpers import settle
 
 
 def belonging(panel, role):

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
-from desktop_helpers import labelled_sequence
+from desktop_helpers import labelled_sequence, settle
 
 PHASES = (0, 1, 2, 3)
 TUBES = "LVM.Streamlines"
-
-
-def settle(desktop, seconds=0.12):
-    """Wait until the panel has done what it does a moment after a change."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        desktop.process_events()
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -126,13 +116,14 @@ def test_play_runs_through_the_measured_phases_and_stop_ends_it(desktop, measure
     from LVMThicknessLib import MRMLAdapter as Adapter
 
     browser, _ = Adapter.browserAndSequence(measured.parameters.surface)
+    seen = set()
+    tag = browser.AddObserver("ModifiedEvent", lambda caller, event: seen.add(caller.GetSelectedItemNumber()))
     measured.parameters.playRate = 25.0
     measured.ui.playButton.click()
-    seen = []
-    for _ in range(40):
-        settle(desktop, 0.02)
-        seen.append(browser.GetSelectedItemNumber())
-    assert set(seen) == set(PHASES)
+    assert measured.ui.playButton.text == "Stop"
+    settle(desktop, 1.0)
+    browser.RemoveObserver(tag)
+    assert seen == set(PHASES)
     measured.ui.playButton.click()
     assert measured.ui.playButton.text == "Play"
     stopped = browser.GetSelectedItemNumber()
