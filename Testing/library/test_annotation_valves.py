@@ -82,6 +82,8 @@ def test_a_sheet_passes_through_its_saddle_shaped_curve_and_bends_in_between():
 
 def test_curves_that_cannot_be_used_are_named():
     assert len(require_curve(circle(), "here")) == 12
+    doubled = np.vstack([circle(), circle()[-1:], circle()[:1]])
+    assert len(require_curve(doubled, "here")) == 12, "a double click and a repeated first point"
     arc = circle(count=16)[:9]
     for curve, found in (
         (circle()[:3], "3 usable points"),

@@ -10,6 +10,7 @@ from cli_helpers import refused
 from LVMLib.annotation import Protocol, write_valve_curves
 from LVMLib.cli.main import main
 from LVMLib.cohort import Cohort
+from LVMLib.cohort.readers import ReaderSession
 from LVMLib.grid import Grid
 from LVMLib.imaging import read_image, read_labels, write_labels
 from LVMLib.phantom.dicom import write_dicom_series
@@ -67,6 +68,8 @@ def test_a_mask_of_another_tool_comes_into_its_case_and_one_on_another_grid_only
     assert (found["phase"], found["holes_before"]) == (0, 1) and (case.labels("syngo", 0) == ED).all()
     lvm(capfd, "labels", tmp_path / "mask.nii.gz", *into, "--phase", 1, "--as-drawn")
     assert (case.labels("syngo", 1) == holed(ED)).all()
+    with ReaderSession.open(Cohort.open(tmp_path / "cohort"), "c1", "syngo"):
+        assert "close it there" in refused(capfd, "labels", tmp_path / "mask.nii.gz", *into, "--phase", "ed")
     turned = Grid(GRID.shape[::-1], GRID.affine[:, [2, 1, 0, 3]])
     write_labels(tmp_path / "turned.nii.gz", ED.transpose(2, 1, 0), turned)
     line = refused(capfd, "labels", tmp_path / "turned.nii.gz", *into, "--phase", "es")

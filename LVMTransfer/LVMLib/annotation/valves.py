@@ -61,6 +61,8 @@ def require_curve(points: np.ndarray, where: str) -> np.ndarray:
         area that no valve has.
     """
     points = np.asarray(points, dtype=float).reshape(-1, 3)
+    # A double click, or a polyline that repeats its first point at the end, is no fault of the curve.
+    points = points[np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1) != 0.0]
     if len(points) < LEAST_POINTS or not np.isfinite(points).all():
         raise _curve_error(where, f"a closed curve of {LEAST_POINTS} or more points", f"{len(points)} usable points")
     steps = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)

@@ -88,10 +88,12 @@ def run_labels(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Store a mask as a reader's labels of one phase."""
     from ..annotation import repair_labels
     from ..cohort import Cohort
+    from ..cohort.readers import require_not_open
     from ..imaging import resample_labels
 
     case = Cohort.open(options.cohort).case(options.case)
     phase = phase_of(case, options.phase)
+    require_not_open(case, options.reader)
     progress(0.1, "reading the mask")
     labels, grid = _labels_for(case, options.mask, resample=options.resample)
     if labels.ndim == 4:

@@ -3,7 +3,7 @@
 from .blind import BlindStudy, Step, StudyState, blind_study, start_blind_study, study_state
 from .checked import Checked, read_checked, write_checked
 from .consensus import Consensus, make_consensus, read_consensus
-from .occupancy import opened_by
+from .occupancy import opened_by, require_not_open
 from .reading import Reading, finish_reading, read_reading
 from .session import ReaderSession
 from .signoff import SignOff, SignOffState, sign, sign_off_state, withdraw
@@ -25,6 +25,7 @@ __all__ = [
     "read_checked",
     "read_consensus",
     "read_reading",
+    "require_not_open",
     "sign",
     "sign_off_state",
     "start_blind_study",

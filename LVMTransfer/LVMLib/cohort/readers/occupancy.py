@@ -10,6 +10,7 @@ from pathlib import Path
 from ...errors import InUseError
 from ...files import storage_errors
 from ...origin import now
+from ..case import Case
 from ..lock import lock_owner, owner_of, take
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,17 @@ def vacate(folder: Path) -> None:
             path.unlink(missing_ok=True)
         except OSError as error:
             log.warning("%s is left behind: %s", path, error.strerror)
+
+
+def require_not_open(case: Case, reader: str) -> None:
+    """Raise `InUseError` where this reader has the case open, whose next save would replace what is written now."""
+    if opened_by(case.folder) == reader:
+        raise InUseError(
+            case.folder,
+            expected=f"a case that {reader} has closed",
+            found=f"it open by {reader}",
+            remedy="Save and close it there first.",
+        )
 
 
 def opened_by(folder: Path) -> str | None:
