@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from ..errors import LVMError
@@ -28,7 +29,7 @@ def _register_finetune(commands: argparse._SubParsersAction) -> None:
     start.add_argument("--from", dest="source", type=Path, metavar="BUNDLE", help="the model to start from")
     start.add_argument("--random-init", action="store_true", help="train from random weights (a control)")
     finetune.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
-    finetune.add_argument("--preset", default="paper", help="training recipe (default: paper)")
+    finetune.add_argument("--preset", default="paper", help="training recipe: paper (default), best, smoke or site1")
     finetune.add_argument("--cases", type=whole(1), metavar="N", help="train on the first N training cases")
     finetune.add_argument("--epochs", type=whole(1), metavar="N")
     finetune.add_argument(
@@ -124,6 +125,10 @@ def run_finetune(options: argparse.Namespace, progress: Progress) -> Outcome:
         progress=progress,
         resume=options.resume,
     )
+    if int(os.environ.get("RANK", "0")):
+        # Under torchrun the first process tells the result.
+        options.json = False
+        return Outcome({}, "")
     return Outcome(outcome.as_dict(), outcome.describe())
 
 
@@ -143,7 +148,7 @@ def run_evaluate(options: argparse.Namespace, progress: Progress) -> Outcome:
 def run_study_command(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Train and compare every arm; go on where an earlier call was stopped."""
     from ..cohort import training_groups
-    from ..evaluation.study import parse_changes, plan, run_study
+    from ..evaluation.study import describe_study, parse_changes, plan, run_study
     from ..learning import Bundle
 
     sizes = training_groups(options.pairs) if options.sizes is None else options.sizes
@@ -154,7 +159,7 @@ def run_study_command(options: argparse.Namespace, progress: Progress) -> Outcom
         options.pairs, Bundle.load(options.source), arms, out=options.out, split=options.split, progress=progress
     )
     page = options.out / "index.html"
-    return Outcome({**table.as_dict(), "report": str(page)}, f"{table.describe()}\n{page}")
+    return Outcome({**table.as_dict(), "report": str(page)}, f"{describe_study(table, arms)}\n{page}")
 
 
 def bundle_names(paths: list[Path]) -> dict[str, Path]:

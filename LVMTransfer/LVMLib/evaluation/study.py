@@ -16,12 +16,15 @@ from ..progress import Progress, part, silent
 from .charts import Series, line_chart
 from .pairs import evaluate_pairs
 from .report import Picture, write_report
+from .statistics import paired_bootstrap
 from .table import EvaluationTable, Row
+from .text import interval_text, summary_text
 
 if TYPE_CHECKING:
     from ..learning import Bundle, FinetuneConfig
 
 CONTROL = "random"
+_SHOWN = ("dice_blood_pool", "dice_lvm", "assd_mm_lvm")
 SOURCE = "source"
 
 
@@ -158,6 +161,26 @@ def run_study(
     )
     _write(out, table, arms, results)
     return table
+
+
+def describe_study(table: EvaluationTable, arms: Sequence[Arm]) -> str:
+    """Return the study for a terminal: a line an arm, then every arm against other recipes with more cases."""
+    kind = "PHANTOM (synthetic) results" if table.phantom else "Results"
+    where = f"{len(table.cases)} {table.facts['split']} cases"
+    lines = [f"{kind}: {where}; Dice, mean of both classes, mean ± SD over cases"]
+    for name in table.models:
+        blood, wall, distance = (table.summary(name, key) for key in _SHOWN)
+        overlap = table.summary(name, "dice")
+        lines.append(
+            f"  {name}: {summary_text(overlap)} (largest {overlap.largest:.3f}; blood pool {summary_text(blood)}, "
+            f"LVM {summary_text(wall)}, ASSD of the LVM {summary_text(distance)} mm)"
+        )
+    for few in arms:
+        for many in arms:
+            if few.cases < many.cases and few.recipe not in (many.recipe, CONTROL):
+                found = paired_bootstrap(table.per_case(many.name, "dice"), table.per_case(few.name, "dice"))
+                lines.append(f"  {few.name} − {many.name}: {interval_text(found)} (paired bootstrap, 95 %)")
+    return "\n".join(lines)
 
 
 def _trained(arm: Arm, pairs_dir: str | Path, source: Bundle, out: Path, *, progress: Progress) -> tuple[Bundle, dict]:

@@ -13,7 +13,7 @@ from torch import nn
 from ...errors import LVMCancelled, TrainingError
 from ...progress import Progress
 from ..config import FinetuneConfig
-from ..device import choose_device
+from ..device import choose_device, slow_convolutions
 from ..models.segment import Model
 from ..samples.cache import CachedPair
 from ..samples.crops import Sampler
@@ -109,6 +109,8 @@ class TrainingLoop:
         """Train to the end; returns why it ended: ``epochs``, ``patience`` or ``time``."""
         state, config = self.progress, self.config
         stopped = self._stop_reason()
+        if warning := slow_convolutions(self.device.name):
+            self._event("warning", message=warning)
         while stopped is None:
             begin = time.monotonic()
             losses, dice = self._epoch(progress)
