@@ -71,16 +71,18 @@ class Journal:
         StorageError
             The disk is full or read-only; the journal is what it was before, and the next edit tries again.
         """
-        before = self._before
-        changed = labels > 0 if before is None else labels != before
-        box = ndimage.find_objects(changed.astype(np.uint8))
-        if before is not None and not box:
+        box = _box(labels > 0) if self._before is None else _changed(self._before, labels)
+        if box is None and self._before is not None:
             return
-        where = [(side.start, side.stop) for side in box[0]] if box else [(0, 0)] * 3
-        part = labels[tuple(slice(*side) for side in where)]
+        box = box or (slice(0, 0),) * 3
+        part = np.ascontiguousarray(labels[box])
+        where = [(side.start, side.stop) for side in box]
         head = {"shape": labels.shape, "box": where, "action": action, "when": now()}
-        self._write(json.dumps(head).encode(), zlib.compress(np.ascontiguousarray(part).tobytes(), 1), before is None)
-        self._before = labels.copy()
+        self._write(json.dumps(head).encode(), zlib.compress(part.tobytes(), 1), self._before is None)
+        if self._before is None:
+            self._before = labels.copy()
+        else:
+            self._before[box] = part
 
     def _write(self, head: bytes, body: bytes, first: bool) -> None:
         record = _HEAD.pack(_MAGIC, len(head), len(body), zlib.crc32(head + body)) + head + body
@@ -136,3 +138,18 @@ class Journal:
             if self.path.is_file():
                 self.path.replace(self.path.with_suffix(".discarded"))
         self._before = None
+
+
+def _box(mask: np.ndarray) -> tuple[slice, slice, slice] | None:
+    found = ndimage.find_objects(mask.astype(np.uint8))
+    return found[0] if found else None
+
+
+def _changed(before: np.ndarray, after: np.ndarray) -> tuple[slice, slice, slice] | None:
+    """Return the box in which two label maps differ, or None; most slices are only compared, since an edit is small."""
+    slices = [k for k, (a, b) in enumerate(zip(before, after)) if not np.array_equal(a, b)]
+    if not slices:
+        return None
+    first, last = slices[0], slices[-1] + 1
+    box = _box(before[first:last] != after[first:last])
+    return slice(box[0].start + first, box[0].stop + first), box[1], box[2]
