@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from LVMLib.errors import ThicknessError
 from LVMLib.thickness import measure_thickness, measure_thickness_from_sdf
-from LVMLib.thickness.laplace import solve
-from LVMLib.thickness.stencil import build_stencil
+from LVMLib.thickness.heat.laplace import solve
+from LVMLib.thickness.heat.stencil import build_stencil
 from thickness_helpers import CENTRE, centred_grid, rotation, spherical_shell
 
 

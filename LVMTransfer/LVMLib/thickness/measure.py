@@ -9,18 +9,19 @@ import numpy as np
 from ..errors import ThicknessError
 from ..grid import LVM, Grid
 from ..progress import Progress, silent
-from . import streamlines, surfaces
-from .base import plane_base
-from .cascade import first_guess
-from .continuation import continued_masks
-from .derived import Measured
-from .flags import epicardium, flag
-from .flow import Flow
-from .frame import Field, make_field
-from .laplace import solve
+from .flow import streamlines
+from .flow.derived import Measured
+from .flow.flags import epicardium, flag
+from .flow.follow import Flow
+from .heat.cascade import first_guess
+from .heat.laplace import solve
+from .heat.stencil import build_stencil
 from .model import Streamlines, ThicknessResult
-from .prepare import BEYOND_MM, Prepared, prepare
-from .stencil import build_stencil
+from .wall import surfaces
+from .wall.base import plane_base
+from .wall.continuation import continued_masks
+from .wall.frame import Field, make_field
+from .wall.prepare import BEYOND_MM, Prepared, prepare
 
 # Voxels of linear continuation about signed distances that end at the surface.
 PAD = 6

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...thickness import ThicknessResult, measure_cycle, measure_thickness
-from ...thickness.blur import gaussian
+from ...thickness.wall.blur import gaussian
 from . import Row
 from .thickness_accuracy import labels_of, mask_errors, wall_on_grid
 from .thickness_truth import SPHERES, VENTRICLE, Spheroid, Wall

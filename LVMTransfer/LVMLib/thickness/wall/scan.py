@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ..grid import BLOOD_POOL, LVM
+from ...grid import BLOOD_POOL, LVM
 from .lid import in_plane
 
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}

@@ -7,10 +7,10 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..grid import LVM
-from .frame import Field
+from ...grid import LVM
+from ..wall.frame import Field
+from ..wall.prepare import Prepared
 from .mesh import extract_surface
-from .prepare import Prepared
 
 # Thinner than this part of a step, the wall is open.
 OPEN_STEPS = 0.35

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..errors import LabelError, ThicknessError
-from ..grid import BLOOD_POOL, LVM, Grid, require_labels
+from ...errors import LabelError, ThicknessError
+from ...grid import BLOOD_POOL, LVM, Grid, require_labels
 from .base import Base, find_base, given_base
 from .lid import numbers
 from .scan import below_base, survey

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from scipy import ndimage
 
-from ..grid import BLOOD_POOL, LVM
+from ...grid import BLOOD_POOL, LVM
 from .base import Base
 from .lid import around, in_plane, numbers, row_heights, turn
 

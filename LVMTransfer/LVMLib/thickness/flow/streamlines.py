@@ -8,7 +8,7 @@ import math
 import numba
 import numpy as np
 
-from .stencil import EPI, Stencil
+from ..heat.stencil import EPI, Stencil
 
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
 # Why a line has no thickness; 0 means that it has one.
@@ -120,7 +120,7 @@ def _extrapolate(gradient, known, k, j, i, level):
 
 
 @numba.njit(**_CACHE)
-def _sample(volume, fx, fy, fz):
+def sample(volume, fx, fy, fz):
     """Trilinear value of a scalar volume at a fractional index inside the array."""
     i, j, k = int(fx), int(fy), int(fz)
     x, y, z = fx - i, fy - j, fz - k
@@ -132,7 +132,7 @@ def _sample(volume, fx, fy, fz):
 
 
 @numba.njit(**_CACHE)
-def _inside(shape, fx, fy, fz, margin):
+def within(shape, fx, fy, fz, margin):
     inside = margin <= fx < shape[2] - 1 - margin and margin <= fy < shape[1] - 1 - margin
     return inside and margin <= fz < shape[0] - 1 - margin
 
@@ -144,7 +144,7 @@ def _direction(gradient, scale, x, y, z):
     ``scale``: steps a mm.
     """
     fx, fy, fz = x * scale[0], y * scale[1], z * scale[2]
-    if not _inside(gradient.shape, fx, fy, fz, 0):
+    if not within(gradient.shape, fx, fy, fz, 0):
         return 0.0, 0.0, 0.0, 0.0, LEFT_GRID
     i, j, k = int(fx), int(fy), int(fz)
     ax, ay, az = fx - i, fy - j, fz - k
@@ -233,17 +233,17 @@ def trace(gradient, distance, scale, seeds, step, max_steps, points, offsets):
         here = (seeds[s, 0], seeds[s, 1], seeds[s, 2])
         offsets[s] = position
         position = _put(points, position, here, 0.0)
-        value = _sample(distance, here[0] * scale[0], here[1] * scale[1], here[2] * scale[2])
+        value = sample(distance, here[0] * scale[0], here[1] * scale[1], here[2] * scale[2])
         way = _direction(gradient, scale, here[0], here[1], here[2])
         length, fall, landed, reason = 0.0, 0.0, value <= 0, way[4]
         for _ in range(max_steps):
             if landed or reason:
                 break
             there, drop, reason = _rk4(gradient, scale, here, way, step)
-            if reason or not _inside(distance.shape, there[0] * scale[0], there[1] * scale[1], there[2] * scale[2], 0):
+            if reason or not within(distance.shape, there[0] * scale[0], there[1] * scale[1], there[2] * scale[2], 0):
                 reason = max(reason, LEFT_GRID)
                 break
-            after = _sample(distance, there[0] * scale[0], there[1] * scale[1], there[2] * scale[2])
+            after = sample(distance, there[0] * scale[0], there[1] * scale[1], there[2] * scale[2])
             onward = _direction(gradient, scale, there[0], there[1], there[2])
             if after <= 0:
                 there, drop = _land(distance, scale, (here, way, value), (there, onward, after), step)
@@ -277,7 +277,7 @@ def _land(distance, scale, before, after, step):
     for _ in range(8):
         t = (low * f_high - high * f_low) / (f_high - f_low) if f_high != f_low else 0.5 * (low + high)
         point = _on_step(before, after, step, t)
-        value = _sample(distance, point[0] * scale[0], point[1] * scale[1], point[2] * scale[2])
+        value = sample(distance, point[0] * scale[0], point[1] * scale[1], point[2] * scale[2])
         if abs(value) < LANDING_MM:
             break
         if value > 0:

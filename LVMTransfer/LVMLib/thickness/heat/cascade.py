@@ -13,7 +13,7 @@ from dataclasses import replace
 import numba
 import numpy as np
 
-from .frame import Field
+from ..wall.frame import Field
 from .laplace import solve
 from .stencil import Stencil, build_stencil
 

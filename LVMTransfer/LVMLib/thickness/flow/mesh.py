@@ -12,7 +12,7 @@ import math
 import numba
 import numpy as np
 
-from .streamlines import _inside, _sample
+from .streamlines import sample, within
 
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
 
@@ -87,7 +87,7 @@ def _project(distance, points, top, spacing):
         lid = top[int(y), int(x)] + 0.5
         on_rim = z >= lid - 1e-4
         for _ in range(4):
-            value = _sample(distance, x, y, z)
+            value = sample(distance, x, y, z)
             gx = _slope(distance, x, y, z, 0) / spacing[0]
             gy = _slope(distance, x, y, z, 1) / spacing[1]
             gz = 0.0 if on_rim else _slope(distance, x, y, z, 2) / spacing[2]
@@ -101,7 +101,7 @@ def _project(distance, points, top, spacing):
             )
             shrink = 1.0 / max(1.0, math.sqrt(mx * mx + my * my + mz * mz))
             tx, ty, tz = x - mx * shrink, y - my * shrink, min(z - mz * shrink, lid)
-            if not _inside(distance.shape, tx, ty, tz, 1):
+            if not within(distance.shape, tx, ty, tz, 1):
                 break
             x, y, z = tx, ty, tz
         points[v, 0], points[v, 1], points[v, 2] = x, y, z
@@ -111,7 +111,7 @@ def _project(distance, points, top, spacing):
 def _slope(volume, x, y, z, axis):
     """Central difference of the trilinear interpolant over one step, per index; inside the array by half a step."""
     dx, dy, dz = 0.5 * (axis == 0), 0.5 * (axis == 1), 0.5 * (axis == 2)
-    return _sample(volume, x + dx, y + dy, z + dz) - _sample(volume, x - dx, y - dy, z - dz)
+    return sample(volume, x + dx, y + dy, z + dz) - sample(volume, x - dx, y - dy, z - dz)
 
 
 @numba.njit(**_CACHE)

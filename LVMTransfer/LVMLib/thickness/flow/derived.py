@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..grid import LVM
+from ...grid import LVM
+from ..model import WallSurface
+from ..wall.frame import Field
+from ..wall.prepare import Prepared
 from .flags import open_wall
-from .flow import Flow
-from .frame import Field
+from .follow import Flow
 from .mesh import extract_surface
-from .model import WallSurface
-from .prepare import Prepared
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ..wall.frame import Field
 from . import streamlines
-from .frame import Field
 
 # Seeds of one batch: fixed, so that no result depends on the number of threads.
 BATCH = 2048

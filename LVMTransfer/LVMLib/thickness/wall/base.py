@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..errors import ThicknessError
-from ..grid import BLOOD_POOL, LVM
+from ...errors import ThicknessError
+from ...grid import BLOOD_POOL, LVM
 from .lid import numbers
 from .scan import open_faces
 

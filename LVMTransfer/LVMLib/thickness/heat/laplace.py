@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ThicknessError
+from ...errors import ThicknessError
 from . import krylov, krylov_torch
 from .stencil import Stencil
 

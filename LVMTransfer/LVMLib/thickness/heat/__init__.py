@@ -1,0 +1,1 @@
+"""Laplace's equation between the two surfaces."""
