@@ -53,18 +53,6 @@ class Measurement:
             found[THICKENING] = self.thickening[phase]
         return found
 
-    def endocardiumArrays(self, phase: int) -> dict[str, np.ndarray]:
-        """Return the same arrays for the endocardium: each vertex takes those of the line that ends nearest to it."""
-        from scipy.spatial import cKDTree
-
-        result, arrays = self.results[phase], self.arrays(phase)
-        measured = np.flatnonzero(np.isfinite(result.thickness_mm))
-        if not len(measured) or not len(result.endocardium.points):
-            return {}
-        ends = result.streamlines.points[result.streamlines.offsets[measured + 1] - 1]
-        nearest = measured[cKDTree(ends).query(result.endocardium.points)[1]]
-        return {name: values[nearest] for name, values in arrays.items()}
-
 
 def ofCycle(cycle: object) -> Measurement:
     """Return the measurement of the library's `CycleResult`."""

@@ -14,7 +14,7 @@ from .SceneArrays import addArray, arrayOf, triangleCells, vtkPoints
 from .ThicknessColors import addLegend, colorBy
 
 if TYPE_CHECKING:
-    from LVMLib.thickness import ThicknessResult, WallSurface
+    from LVMLib.thickness import ThicknessResult
 
 THICKNESS, REASON, SEGMENT, THICKENING = "thickness_mm", "reason", "aha_segment", "thickening_percent"
 OUTLINE_PIXELS = 3
@@ -25,12 +25,9 @@ QUANTITIES = {
 }
 
 
-def surfacePolyData(
-    result: ThicknessResult | WallSurface, arrays: Mapping[str, np.ndarray] | None = None
-) -> vtk.vtkPolyData:
-    """Return a surface of the wall, world RAS mm, with its thickness.
+def surfacePolyData(result: ThicknessResult, arrays: Mapping[str, np.ndarray] | None = None) -> vtk.vtkPolyData:
+    """Return the epicardium, world RAS mm, with its thickness.
 
-    :param result: the epicardium; or the endocardium of a result.
     :param arrays: more point arrays than `THICKNESS` (NaN = no value) and `REASON`.
     :raises ThicknessError: the surface is empty.
     """
@@ -42,15 +39,24 @@ def surfacePolyData(
             found="none",
             remedy="Check that the segmentation has LV myocardium around the blood pool.",
         )
-    mesh = vtk.vtkPolyData()
-    mesh.SetPoints(vtkPoints(points))
-    mesh.SetPolys(triangleCells(triangles))
+    return _mesh(points, triangles, {THICKNESS: result.thickness_mm, REASON: result.reasons, **(arrays or {})})
+
+
+def endocardiumPolyData(result: ThicknessResult, arrays: Mapping[str, np.ndarray] | None = None) -> vtk.vtkPolyData:
+    """Return the endocardium, world RAS mm: the epicardium carried along the streamlines, with the same arrays.
+
+    Lines never cross, so that the triangles do not fold. Where no line arrives there is no surface.
+
+    :param arrays: of the epicardium, as in :func:`surfacePolyData`.
+    """
+    arrived = np.isfinite(result.thickness_mm) & (np.diff(result.streamlines.offsets) > 1)
+    triangles = result.triangles[arrived[result.triangles].all(axis=1)]
+    used, triangles = np.unique(triangles, return_inverse=True)
+    if not len(used):
+        return vtk.vtkPolyData()
+    ends = result.streamlines.points[result.streamlines.offsets[used + 1] - 1]
     named = {THICKNESS: result.thickness_mm, REASON: result.reasons, **(arrays or {})}
-    for name, values in named.items():
-        addArray(mesh.GetPointData(), name, values)
-    mesh = _withNormals(mesh)
-    mesh.GetPointData().SetActiveScalars(THICKNESS)
-    return mesh
+    return _mesh(ends, triangles.reshape(-1, 3), {name: values[used] for name, values in named.items()})
 
 
 def thicknessModel(
@@ -108,6 +114,17 @@ def thicknessRange(thicknessMm: np.ndarray) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = np.floor(np.percentile(valid, 2)), np.ceil(np.percentile(valid, 98))
     return float(low), float(max(high, low + 1.0))
+
+
+def _mesh(points: np.ndarray, triangles: np.ndarray, arrays: Mapping[str, np.ndarray]) -> vtk.vtkPolyData:
+    mesh = vtk.vtkPolyData()
+    mesh.SetPoints(vtkPoints(points))
+    mesh.SetPolys(triangleCells(triangles))
+    for name, values in arrays.items():
+        addArray(mesh.GetPointData(), name, values)
+    mesh = _withNormals(mesh)
+    mesh.GetPointData().SetActiveScalars(THICKNESS)
+    return mesh
 
 
 def _withNormals(mesh: vtk.vtkPolyData) -> vtk.vtkPolyData:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
-import vtk
 
 from . import MRMLAdapter as Adapter
 from .SceneMeasuring import SceneMeasuring
@@ -161,10 +160,8 @@ class SceneThickness(SceneMeasuring):
     @staticmethod
     def _inside(measurement: object, phase: int) -> tuple:
         """Return the meshes of endocardium and lines of a phase."""
-        result, endocardium = measurement.results[phase], vtk.vtkPolyData()
-        if len(result.endocardium.triangles):
-            endocardium = Adapter.surfacePolyData(result.endocardium, measurement.endocardiumArrays(phase))
-        return endocardium, Adapter.linesPolyData(result)
+        result = measurement.results[phase]
+        return Adapter.endocardiumPolyData(result, measurement.arrays(phase)), Adapter.linesPolyData(result)
 
     def _followPhases(self, measurement: object, surface: object, browserNode: object) -> None:
         meshes = {phase: self._inside(measurement, phase) for phase in measurement.results}
