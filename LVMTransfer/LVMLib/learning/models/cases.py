@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Sequence as Phases
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class CasePrediction:
     repairs : dict of int to dict
         Holes and gaps before and after, per repaired phase.
     volumes_ml : dict of int to float
-        LV cavity volume per phase.
+        LV cavity volume per phase, of the repaired labels where there are some.
     jitter_ml : float
         How far that volume jumps between phases, `volume_jitter_ml`; NaN for fewer than four phases.
     ed, es : int
@@ -56,6 +56,7 @@ class CasePrediction:
             repair = repair_labels(self.labels[phase], grid)
             self.labels.put(phase, repair.labels)
             self.repairs[phase] = repair.counts()
+            self.volumes_ml[phase] = _cavity_ml(repair.labels, grid)
 
 
 def predict_sequence(
@@ -82,11 +83,19 @@ def predict_sequence(
     for phase, found in predict_phases(sequence, bundle, device=device, progress=part(progress, 0.0, 0.9)):
         _require_found(found, f"{sequence.source}, phase {phase}")
         labels.put(phase, found)
-        volumes[phase] = float(np.count_nonzero(found == BLOOD_POOL)) * sequence.grid.voxel_volume / 1000
-    ed, es = propose_phases(volumes)
-    prediction = CasePrediction(labels, {}, volumes, volume_jitter_ml(volumes), ed, es)
-    prediction.repair(labels if repaired is None else repaired, sequence.grid, progress=part(progress, 0.9, 1.0))
+        volumes[phase] = _cavity_ml(found, sequence.grid)
+    prediction = CasePrediction(labels, {}, volumes, volume_jitter_ml(volumes), *propose_phases(volumes))
+    if repaired is None:
+        prediction.repair(labels, sequence.grid, progress=part(progress, 0.9, 1.0))
+        # Who is given the repaired labels of all phases may count in them.
+        ed, es = propose_phases(volumes)
+        return replace(prediction, jitter_ml=volume_jitter_ml(volumes), ed=ed, es=es)
+    prediction.repair(repaired, sequence.grid, progress=part(progress, 0.9, 1.0))
     return prediction
+
+
+def _cavity_ml(labels: np.ndarray, grid: Grid) -> float:
+    return float(np.count_nonzero(labels == BLOOD_POOL)) * grid.voxel_volume / 1000
 
 
 def predict_case(
