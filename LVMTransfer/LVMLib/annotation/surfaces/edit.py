@@ -14,24 +14,28 @@ from .reach import (
     at_places,
     bump,
     control_place,
-    distances,
     keep_true_pins,
     nodes,
+    reach,
     value_at,
 )
 from .spline import settle_pole
 from .state import BASE, ENDOCARDIUM, EPICARDIUM, RIM, SURFACES, Pin, WallSurfaces, require_surface
 
-RADIUS_MM = 35.0
-"""Reach of a drag: at a third of it half of the movement is left."""
+RADIUS_MM = 60.0
+"""Reach of a drag: at a quarter of it about half of the movement is left. Earlier drops stay, so it may be wide."""
 NEAREST_PIN_MM = 4.0
 """A drop closer than this to an earlier one replaces it."""
-MOST_PINS = 12
+MOST_PINS = 24
 WIDER = (1.0, 1.6, 2.5)
 """A movement too steep for its radius takes a wider one."""
+BETWEEN_PINS = (1.0, 0.6, 0.35)
+"""Among earlier drops a movement may be too steep because it reaches them: then it stays nearer."""
 SAME_WAY = 0.3
 """Cosine between the rays of two places below which a drag has gone across the axis."""
 EXACT_MM = 0.05
+FARTHEST_MM = 30.0
+"""No wall moves farther at once; a drop beyond is a slip of the hand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,12 +224,15 @@ def require_radius(radius_mm: float) -> float:
 
 def _within_reach(state: WallSurfaces, surface: str, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, str]:
     """Return the nearest point to ``end`` that the surface can reach from ``start``, and why it is another one."""
-    frame = state.frame
+    frame, far = state.frame, float(np.linalg.norm(end - start))
+    if far > FARTHEST_MM:
+        end = start + (end - start) * (0.999 * FARTHEST_MM / far)
+        return _within_reach(state, surface, start, end)[0], "The point was dragged too far for one movement."
     if surface == BASE:
         local = frame.local(end)
         nearest = local.copy()
-        far = np.hypot(*local[:2]) / (state.fields.reach - STEP_MM)
-        nearest[:2] /= max(far, 1.0)
+        beside = np.hypot(*local[:2]) / (state.fields.reach - STEP_MM)
+        nearest[:2] /= max(beside, 1.0)
         nearest[2] = np.clip(local[2], LOWEST_BASE_MM, frame.top_mm - 1.0)
         moved = np.abs(nearest - local).max() > EXACT_MM
         return frame.ras(nearest), "The base cannot be moved so far." if moved else ""
@@ -252,14 +259,14 @@ def _move_lateral(
     others = _without_near(state.pins, surface, end)
     pins = np.array([pin.point for pin in others if pin.surface == surface]).reshape(-1, 3)
     best, most = state, 0.0
-    for kept in (pins, pins[:0]) if len(pins) else (pins,):
-        for wider in WIDER:
-            change = _through(state, surface, (u, v, miss), kept, wider * radius)
-            moved, part = apply(state, surface, change)
-            if part > most:
-                best, most = moved, part
-            if part == 1.0:
-                return moved
+    attempts = [(pins, factor) for factor in BETWEEN_PINS if len(pins)] + [(pins[:0], factor) for factor in WIDER]
+    for kept, factor in attempts:
+        change = _through(state, surface, (u, v, miss), kept, max(factor * radius, 2 * STEP_MM))
+        moved, part = apply(state, surface, change)
+        if part > most:
+            best, most = moved, part
+        if part == 1.0:
+            return moved
     return best
 
 
@@ -281,7 +288,7 @@ def _through(
     near = near[gaps[near] < 2 * radius]
     bumps = []
     for n in near:
-        one = settle_pole(bump(distances(points, rays, centres[n], ray[n]) / radius).reshape(shape))
+        one = settle_pole(reach(points, rays, centres[n], ray[n], radius).reshape(shape))
         bumps.append(np.where(state.locked[surface], 0.0, one) if surface in state.locked else one)
     flat = np.array([one.ravel() for one in bumps])
     index, weight = at_places(surface, shape, where[near, 0], where[near, 1])
@@ -334,7 +341,7 @@ def _weights(state: WallSurfaces, surface: str, place: np.ndarray, radius: float
     else:
         s, angle, _ = state.frame.place(place)
         ray = state.frame.rays(s, angle)[1]
-    return bump(distances(points, rays, local, ray) / radius)
+    return reach(points, rays, local, ray, radius)
 
 
 def _averaged(control: np.ndarray, *, lateral: bool) -> np.ndarray:

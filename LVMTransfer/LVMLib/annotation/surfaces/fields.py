@@ -61,7 +61,7 @@ def label_of(f, x, y, z, steps):
         return LVM if epi < 0.0 and rim < 0.0 else BACKGROUND
     if base >= 0.0:
         return BACKGROUND
-    if rim < 0.0 and epi > -THIN_WALL_STEPS * steps[3, 0]:
+    if epi > -THIN_WALL_STEPS * steps[3, 0]:
         for k in range(3):
             for sign in (-1.0, 1.0):
                 near = heights(f, x + sign * steps[k, 0], y + sign * steps[k, 1], z + sign * steps[k, 2])

@@ -16,6 +16,8 @@ SMALLEST_RADIUS_MM = 1.5
 LARGEST_RADIUS_MM = 120.0
 STEEPEST = 2.5
 """Largest slope of a surface against its rays: steeper, a voxel mask would tear."""
+SLACK = 1.2
+"""Edits may go a little beyond what a fit does, or a fitted slope could never be moved."""
 STEEPEST_BASE = 4.0
 """The step from the mitral plane to the outflow tract is steeper than any wall."""
 LOWEST_BASE_MM = 4.0
@@ -77,12 +79,12 @@ def too_steep(new, old, turn, cap_rows, cap):
     for i in range(rows):
         for j in range(columns):
             a, b, k = new[i, j], new[i, (j + 1) % columns], (j + 1) % columns
-            if max(a, b) > min(a, b) * (1.0 + STEEPEST * turn[i]) + 1e-6:
+            if max(a, b) > min(a, b) * (1.0 + SLACK * STEEPEST * turn[i]) + 1e-6:
                 if abs(a - b) > abs(old[i, j] - old[i, k]) + 1e-6:
                     return True
             if i < rows - 1:
                 b = new[i + 1, j]
-                if max(a, b) > _above(min(a, b), i, cap_rows, cap) + 1e-6:
+                if abs(a - b) > SLACK * (_above(min(a, b), i, cap_rows, cap) - min(a, b)) + 1e-6:
                     if abs(a - b) > abs(old[i, j] - old[i + 1, j]) + 1e-6:
                         return True
     return False
@@ -113,3 +115,13 @@ def flattened(control: np.ndarray, frame: Frame) -> np.ndarray:
     _settle(below, turns(frame), cap_rows, frame.cap_mm, False)
     _settle(above, turns(frame), cap_rows, frame.cap_mm, True)
     return 0.5 * (below + above)
+
+
+def relaxed(control: np.ndarray, frame: Frame, *, upward: bool) -> np.ndarray:
+    """Return control points without slopes beyond `STEEPEST`, none of them lower (``upward``) or none higher.
+
+    After a movement outwards the surroundings follow outwards, so that the moved point stays where it is.
+    """
+    out = np.array(control)
+    _settle(out, turns(frame), frame.cap_length / STEP_MM, frame.cap_mm, upward)
+    return out

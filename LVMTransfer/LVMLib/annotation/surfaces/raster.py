@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numba import njit
+from scipy import ndimage
 
 from ...grid import BACKGROUND, BLOOD_POOL, LVM
 from .fields import ROUND, THIN_WALL_STEPS, label_of
@@ -73,9 +74,8 @@ def _whole_block(f, x, y, z, half):
     elif rho - half > endo[1] and rho + half < epi[0]:
         label = LVM
     if label != UNSURE and z > -half:
-        ends = f.base if label == BLOOD_POOL else f.rim
-        rows, columns = _end_range(ends, f.reach, x, y, half)
-        end = _bounds(ends, rows, columns, NEVER)
+        rows, columns = _end_range(f.base, f.reach, x, y, half)
+        end = _bounds(f.base if label == BLOOD_POOL else f.rim, rows, columns, NEVER)
         if z + half > end[0]:
             label = BACKGROUND if z - half > end[1] else UNSURE
     return label
@@ -117,11 +117,11 @@ def _may_differ(new, old, point, half):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def fill(new, old, matrix, everything, out):
+def fill(new, old, matrix, slab, out):
     """Write the labels of a state into ``out`` (k, j, i) where they may differ from those of another state.
 
     ``matrix`` (3, 4) maps (i, j, k, 1) of ``out`` to local mm. Blocks that one label surely fills, or that are the same
-    in both states, are not looked at voxel by voxel. ``everything``: as if no voxel were known.
+    in both states, are not looked at voxel by voxel. Between the heights of ``slab`` nothing counts as the same.
     """
     steps = np.zeros((4, 3))
     for axis in range(3):
@@ -136,7 +136,8 @@ def fill(new, old, matrix, everything, out):
                 x = matrix[0, 0] * p + matrix[0, 1] * q + matrix[0, 2] * r + matrix[0, 3]
                 y = matrix[1, 0] * p + matrix[1, 1] * q + matrix[1, 2] * r + matrix[1, 3]
                 z = matrix[2, 0] * p + matrix[2, 1] * q + matrix[2, 2] * r + matrix[2, 3]
-                if not everything and not _may_differ(new, old, (x, y, z), half):
+                known = z + half < slab[0] or z - half > slab[1]
+                if known and not _may_differ(new, old, (x, y, z), half):
                     continue
                 label = _whole_block(new, x, y, z, half)
                 block = out[k0 : k0 + BLOCK, j0 : j0 + BLOCK, i0 : i0 + BLOCK]
@@ -156,3 +157,70 @@ def _fill_block(f, matrix, steps, start, out):
                 y = matrix[1, 0] * p + matrix[1, 1] * q + matrix[1, 2] * r + matrix[1, 3]
                 z = matrix[2, 0] * p + matrix[2, 1] * q + matrix[2, 2] * r + matrix[2, 3]
                 out[k, j, i] = label_of(f, x, y, z, steps)
+
+
+@njit(cache=True, error_model="numpy")
+def _root(parent, n):
+    while parent[n] != n:
+        parent[n] = parent[parent[n]]
+        n = parent[n]
+    return n
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _pieces(labels, row, low, high):
+    """Return, per voxel (flat), the first voxel of its piece, or -1 outside the slab.
+
+    The slab: ``low`` <= row · (i, j, k, 1) <= ``high``. Pieces of one label connect through faces.
+    """
+    size, flat = labels.shape, labels.ravel()
+    steps = (size[1] * size[2], size[2], 1)
+    parent = np.full(labels.size, -1, np.int32)
+    for n in range(labels.size):
+        place = (n // steps[0], n // steps[1] % size[1], n % size[2])
+        z = row[0] * place[2] + row[1] * place[1] + row[2] * place[0] + row[3]
+        if z < low or z > high:
+            continue
+        parent[n] = n
+        for axis in range(3):
+            m = n - steps[axis]
+            if place[axis] > 0 and parent[m] >= 0 and flat[m] == flat[n]:
+                a, b = _root(parent, m), _root(parent, n)
+                parent[max(a, b)] = min(a, b)
+    for n in range(labels.size):
+        if parent[n] >= 0:
+            parent[n] = _root(parent, n)
+    return parent
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _leaving(pieces, size):
+    """Return, at the first voxel of each piece, whether it goes on outside the slab or the box."""
+    steps = (size[1] * size[2], size[2], 1)
+    leaves = np.zeros(pieces.size, np.bool_)
+    for n in range(pieces.size):
+        if pieces[n] < 0:
+            continue
+        place = (n // steps[0], n // steps[1] % size[1], n % size[2])
+        for axis in range(3):
+            edge = place[axis] == 0 or place[axis] == size[axis] - 1
+            if edge or pieces[n - steps[axis]] < 0 or pieces[n + steps[axis]] < 0:
+                leaves[pieces[n]] = True
+    return leaves
+
+
+def tidy(labels: np.ndarray, matrix: np.ndarray, low: float, high: float) -> None:
+    """Join or fill, in place, what is detached or enclosed between two heights.
+
+    Where the base meets walls that lean inwards, pockets and crumbs of some voxels may come about. Each piece of a
+    label that does not leave the slab takes the label that it touches most. ``matrix`` as for `fill`, heights local mm.
+    """
+    if not labels.size:
+        return
+    pieces = _pieces(np.ascontiguousarray(labels), matrix[2], low, high)
+    roots = np.flatnonzero((pieces == np.arange(labels.size)) & ~_leaving(pieces, labels.shape))
+    pieces = pieces.reshape(labels.shape)
+    for root in roots:
+        piece = pieces == root
+        around = ndimage.binary_dilation(piece) & ~piece
+        labels[piece] = np.bincount(labels[around], minlength=3).argmax()

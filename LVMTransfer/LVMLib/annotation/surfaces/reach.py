@@ -13,6 +13,7 @@ from .limits import (
     MINIMAL_WALL_MM,
     SMALLEST_RADIUS_MM,
     base_too_steep,
+    relaxed,
     too_steep,
     turns,
 )
@@ -21,8 +22,6 @@ from .state import BASE, ENDOCARDIUM, EPICARDIUM, RIM, WallSurfaces
 
 HALVINGS = 12
 """How finely the part of an edit is found that the limits allow: 1 / 4096 of it."""
-OPPOSITE = 0.05
-"""Cosine of half the angle between two rays below which nothing reaches from one to the other."""
 
 
 def bump(distance: np.ndarray) -> np.ndarray:
@@ -43,10 +42,14 @@ def nodes(state: WallSurfaces, surface: str) -> tuple[np.ndarray, np.ndarray]:
     return start + state.radius(surface, s, angle)[:, None] * direction, direction
 
 
-def distances(points: np.ndarray, rays: np.ndarray, at: np.ndarray, ray: np.ndarray) -> np.ndarray:
-    """Return how far nodes lie from a point along the surface, roughly, mm; the opposite wall is infinitely far."""
-    half = np.sqrt(np.maximum(0.5 * (1.0 + rays @ ray), 0.0))
-    return np.linalg.norm(points - at, axis=1) / np.maximum(half, OPPOSITE)
+def reach(points: np.ndarray, rays: np.ndarray, at: np.ndarray, ray: np.ndarray, radius: float) -> np.ndarray:
+    """Return how much nodes (N, 3) with unit rays move with a place, 0 to 1: none beyond ``radius`` mm.
+
+    The product of two positive definite functions, of distance and of direction (so that the opposite wall of a small
+    cavity stays); sums of it therefore interpolate any set of places (Schur 1911).
+    """
+    same_way = 0.5 * (1.0 + rays @ ray)
+    return bump(np.linalg.norm(points - at, axis=1) / radius) * same_way * same_way
 
 
 def at_places(surface: str, shape: tuple[int, int], u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +82,9 @@ def allowed(state: WallSurfaces, part: str, control: np.ndarray) -> dict[str, np
         raised = (low & (control < state.control[part])).any() or control.max() > state.frame.top_mm
         return None if raised or base_too_steep(control, state.control[part], STEP_MM) else {part: control}
     endo = part == ENDOCARDIUM
-    if control.min() < SMALLEST_RADIUS_MM or control.max() > LARGEST_RADIUS_MM or _steep(state, part, control):
+    # Beyond the base rays may hardly have a radius; what happens there must not stop an edit of the wall.
+    control = np.maximum(control, SMALLEST_RADIUS_MM + (0.0 if endo else MINIMAL_WALL_MM))
+    if control.max() > LARGEST_RADIUS_MM or _steep(state, part, control):
         return None
     other = EPICARDIUM if endo else ENDOCARDIUM
     old = state.control[other]
@@ -112,6 +117,10 @@ def apply(state: WallSurfaces, part: str, change: np.ndarray) -> tuple[WallSurfa
         return state, 0.0
     old = state.control[part]
     whole = allowed(state, part, old + change)
+    if whole is None and part in (ENDOCARDIUM, EPICARDIUM):
+        follow = relaxed(np.maximum(old + change, SMALLEST_RADIUS_MM), state.frame, upward=change.sum() > 0)
+        if part not in state.locked or (follow == old)[state.locked[part]].all():
+            whole = allowed(state, part, settle_pole(follow))
     if whole is not None:
         return state.changed(**whole), 1.0
     low, high, best = 0.0, 1.0, None

@@ -33,7 +33,8 @@ def redraw(
     surface : str
         ``"endocardium"`` or ``"epicardium"``.
     curve : ndarray (N, 3)
-        Points in order, RAS mm, in any plane; for example the control points of a curve markup.
+        Points in order along the line, RAS mm, in any plane; of a curve markup the curve's points, not only the
+        control points, because straight pieces join them.
     radius_mm : float
         How far beyond the curve the surface goes along.
     closed : bool

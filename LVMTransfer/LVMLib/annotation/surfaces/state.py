@@ -14,7 +14,7 @@ from ...grid import Grid
 from ..axes import LVAxes
 from .fields import Fields, sample
 from .frame import ANGLES, STEP_MM, Frame
-from .raster import fill
+from .raster import fill, tidy
 from .spline import pad_base, pad_lateral, values
 
 ENDOCARDIUM, EPICARDIUM, BASE = "endocardium", "epicardium", "base"
@@ -22,6 +22,7 @@ SURFACES = (ENDOCARDIUM, EPICARDIUM, BASE)
 RIM = "rim"
 PARTS = (*SURFACES, RIM)
 """What a state holds control points of; the rim (where the wall ends) moves with the base."""
+EVERYWHERE, NOWHERE = (-np.inf, np.inf), (np.inf, -np.inf)
 MOVED_MARGIN_MM = 2.0
 """Between control points a surface bulges by less than this."""
 
@@ -136,17 +137,31 @@ class WallSurfaces:
         """
         grid.require_orthogonal("grid of the labels")
         labels = np.zeros(grid.shape, np.uint8)
-        self._fill(labels, grid, self.box(grid), None)
+        self._fill(labels, grid, self.box(grid), self, EVERYWHERE)
+        self._tidy(labels, grid)
         return labels
 
-    def _fill(
-        self, labels: np.ndarray, grid: Grid, box: tuple[slice, slice, slice], before: WallSurfaces | None
-    ) -> None:
-        """Write this state's labels into a box; ``before``: the state of the same frame that is there already."""
+    def _matrix(self, grid: Grid, box: tuple[slice, ...]) -> np.ndarray:
+        """Return the matrix (3, 4) from (i, j, k, 1) of a box to local mm."""
         matrix = np.empty((3, 4))
         matrix[:, :3] = self.frame.turn @ grid.affine[:3, :3]
         matrix[:, 3] = self.frame.local(grid.to_ras(np.array([side.start for side in box[::-1]])))
-        fill(self.fields, (before or self).fields, matrix, before is None, labels[box])
+        return matrix
+
+    def _fill(
+        self,
+        labels: np.ndarray,
+        grid: Grid,
+        box: tuple[slice, ...],
+        before: WallSurfaces,
+        slab: tuple[float, float],
+    ) -> None:
+        """Write this state's labels into a box: between the heights ``slab`` all, elsewhere those that may differ."""
+        fill(self.fields, before.fields, self._matrix(grid, box), slab, labels[box])
+
+    def _tidy(self, labels: np.ndarray, grid: Grid) -> None:
+        box = self._end_box(grid)
+        tidy(labels[box], self._matrix(grid, box), *self._ends())
 
     def update_labels(self, labels: np.ndarray, before: WallSurfaces, grid: Grid) -> tuple[slice, slice, slice] | None:
         """Turn, in place, the labels of the state ``before`` into those of this one.
@@ -169,20 +184,26 @@ class WallSurfaces:
             ``labels`` is no such array.
         """
         require_labels_of(grid, labels)
-        same = before.frame is self.frame
-        if same:
-            points = self._moved_points(before)
-            margin = int(np.ceil(MOVED_MARGIN_MM / grid.spacing.min())) + 1
-            box = box_around(points, grid, margin=margin) if len(points) else None
-        else:
-            box = tuple(
-                slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(self.box(grid), before.box(grid))
-            )
+        if before.frame is not self.frame:
+            box = _around(self.box(grid), before.box(grid))
             labels[box] = 0
-        if box is None or min(side.stop - side.start for side in box) <= 0:
+            self._fill(labels, grid, box, self, EVERYWHERE)
+            self._tidy(labels, grid)
+            return box if _filled(box) else None
+        points = self._moved_points(before)
+        if not len(points):
             return None
-        self._fill(labels, grid, box, before if same else None)
-        return box
+        margin = int(np.ceil(MOVED_MARGIN_MM / grid.spacing.min())) + 1
+        box = box_around(points, grid, margin=margin)
+        pairs = tuple(zip(self._ends(), before._ends()))
+        low, high = min(pairs[0]), max(pairs[1])
+        if self.frame.local(points)[:, 2].max() > low - 2 * MOVED_MARGIN_MM:
+            box = _around(box, _around(self._end_box(grid), before._end_box(grid)))
+            self._fill(labels, grid, box, before, (low, high))
+            self._tidy(labels, grid)
+        else:
+            self._fill(labels, grid, box, before, NOWHERE)
+        return box if _filled(box) else None
 
     def _moved_points(self, before: WallSurfaces) -> np.ndarray:
         """Return points (N, 3) RAS around which everything lies that differs between two states."""
@@ -202,6 +223,22 @@ class WallSurfaces:
                 low, high = np.minimum(new, old)[moved], np.maximum(new, old)[moved]
                 found += [self.frame.ras(np.column_stack([place, z])) for z in (low, high)]
         return np.concatenate(found)
+
+    def _ends(self) -> tuple[float, float]:
+        """Return the heights between which cavity and wall end towards the base, local mm."""
+        place = STEP_MM * np.arange(self.frame.base_nodes) - self.fields.reach
+        near = np.hypot(place[:, None], place[None]) <= self._widest() + 2 * STEP_MM
+        ends = np.concatenate([self.control[part][near] for part in (BASE, RIM)])
+        return float(ends.min()) - MOVED_MARGIN_MM, float(ends.max()) + MOVED_MARGIN_MM
+
+    def _widest(self) -> float:
+        return float(self.control[EPICARDIUM][int(self.frame.cap_length / STEP_MM) :].max())
+
+    def _end_box(self, grid: Grid) -> tuple[slice, slice, slice]:
+        """Return the voxels in which cavity or wall may end towards the base."""
+        widest = self._widest()
+        corners = [[x, y, z] for x in (-widest, widest) for y in (-widest, widest) for z in self._ends()]
+        return box_around(self.frame.ras(np.array(corners)), grid, margin=2)
 
     def box(self, grid: Grid) -> tuple[slice, slice, slice]:
         """Return the voxels that may be labelled, as slices along k, j, i."""
@@ -229,6 +266,17 @@ def box_around(points: np.ndarray, grid: Grid, *, margin: int = 1) -> tuple[slic
     low = np.clip(np.floor(ijk.min(axis=0)).astype(int) - margin, 0, size)
     high = np.clip(np.ceil(ijk.max(axis=0)).astype(int) + margin + 1, 0, size)
     return tuple(slice(int(a), int(max(a, b))) for a, b in zip(low[::-1], high[::-1]))
+
+
+def _around(a: tuple[slice, ...], b: tuple[slice, ...]) -> tuple[slice, ...]:
+    """Return the smallest box around two boxes, of which one may be empty."""
+    if not _filled(a) or not _filled(b):
+        return a if _filled(a) else b
+    return tuple(slice(min(p.start, q.start), max(p.stop, q.stop)) for p, q in zip(a, b))
+
+
+def _filled(box: tuple[slice, ...]) -> bool:
+    return all(side.stop > side.start for side in box)
 
 
 def require_surface(surface: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import LVMError
+from ..contours import resample_closed
 from ..markups import write_contours
 from ..views import short_axis_stack
 from .frame import Frame
@@ -20,6 +21,8 @@ KEY = "lvmSurfaces"
 """Where the state stands in the file, beside the markups that every program reads."""
 FORMAT = 1
 SLICE_MM = 8.0
+POINTS = 32
+"""Control points of a contour in the file: few enough to drag."""
 _REMEDY = "Make the surfaces from the labels of this phase again."
 
 
@@ -42,7 +45,7 @@ def write_surfaces(path: str | PathLike, state: WallSurfaces) -> None:
     for plane in short_axis_stack(state.axes, SLICE_MM):
         for surface, lines in contours(state, plane, closed=True).items():
             if surface != BASE and lines:
-                curves.setdefault(surface, []).append(lines[0])
+                curves.setdefault(surface, []).append(resample_closed(lines[0], POINTS))
     write_contours(path, curves, extra={KEY: as_dict(state)})
 
 
@@ -67,7 +70,7 @@ def read_surfaces(path: str | PathLike) -> WallSurfaces:
 def as_dict(state: WallSurfaces) -> dict[str, object]:
     """Return a state as JSON-ready values.
 
-    Control points are base64 of little-endian 64-bit floats, row by row: every bit comes back, and the file stays small.
+    Control points are base64 of little-endian 64-bit floats, row by row: every bit comes back, in a small file.
     """
     frame = state.frame
     return {

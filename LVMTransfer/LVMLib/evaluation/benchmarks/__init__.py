@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ...errors import LVMError
 
 BENCHMARKS = {
+    "editing": "LVMLib.evaluation.benchmarks.editing",
     "thickness": "LVMLib.evaluation.benchmarks.thickness",
     "conv4d": "LVMLib.evaluation.benchmarks.conv4d",
     "inference": "LVMLib.evaluation.benchmarks.inference",
