@@ -116,7 +116,7 @@ class Sampler:
             t
             for t in range(total)
             if t not in case.labelled_phases
-            and labelled == min(case.labelled_phases, key=lambda other: _apart(other, t, total))
+            and _apart(labelled, t, total) == min(_apart(other, t, total) for other in case.labelled_phases)
         ]
         return int(rng.choice(near)) if near else labelled
 
