@@ -59,11 +59,16 @@ class Recipe(enum.Enum):
     """How fine-tuning trains: a preset of the library."""
 
     SHORT = "smoke"
+    BEST = "best"
     PAPER = "paper"
 
     def label(self) -> str:
         """Return the text in the combo box."""
-        return {"smoke": _("Short (minutes on a processor)"), "paper": _("As in the paper (graphics card)")}[self.value]
+        return {
+            "smoke": _("Short (minutes on a processor)"),
+            "best": _("Best of our comparisons (graphics card, or long)"),
+            "paper": _("As in the paper (graphics card)"),
+        }[self.value]
 
 
 @parameterNodeWrapper
@@ -73,7 +78,8 @@ class LVMTransferParameterNode:
     inputVolume: CT to segment, the volume shown by the browser of a 4D CT.
     cohortPath, bundlePath, pairsPath, runPath: folders of cases, model, training pairs and training run.
     edPhase, esPhase: phase numbers of end-diastole and end-systole, from 0.
-    recipe, epochs: how fine-tuning trains, and how long. timeLimit: minutes; 0 = none.
+    sourcePath: model that fine-tuning starts from; not chosen = bundlePath. recipe: how it trains.
+    trainingCases: number of training cases; 0 = all. epochs: 0 = as in the recipe. timeLimit: minutes; 0 = none.
     repairRadius: closing radius in voxels. spacing: voxel size of the exported pair, mm.
     """
 
@@ -89,8 +95,10 @@ class LVMTransferParameterNode:
     pairsPath: pathlib.Path
     spacing: Annotated[float, WithinRange(0.5, 3.0)] = 1.0
     runPath: pathlib.Path
+    sourcePath: pathlib.Path
     recipe: Recipe = Recipe.SHORT
-    epochs: Annotated[int, WithinRange(1, 2000)] = 20
+    trainingCases: Annotated[int, WithinRange(0, 10000)] = 0
+    epochs: Annotated[int, WithinRange(0, 2000)] = 0
     timeLimit: Annotated[float, WithinRange(0.0, 100000.0)] = 0.0
 
 
@@ -124,7 +132,7 @@ class LVMTransferWidget(ModuleWidget):
         )
 
     def chooseDefaults(self):
-        """Choose the first volume and the Site 1 model if none was chosen."""
+        """Choose the first volume, the Site 1 model and the last training run if none was chosen."""
         delivered = self.logic.deliveredModel(self.resourcePath(""))
         if delivered is not None and str(self.parameters.bundlePath) in ("", "."):
             self.parameters.bundlePath = delivered
@@ -132,6 +140,7 @@ class LVMTransferWidget(ModuleWidget):
             volumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
             if volumeNode and not volumeNode.IsA("vtkMRMLLabelMapVolumeNode"):
                 self.parameters.inputVolume = volumeNode
+        self.finetunePanel.recall()
 
     def adopt(self, case):
         """Show a loaded or predicted case and remember its nodes."""

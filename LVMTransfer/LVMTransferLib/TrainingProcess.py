@@ -1,133 +1,196 @@
-"""Fine-tuning as its own process, so that Slicer stays usable; what only newer Slicer versions have stays in this file.
+"""The process that trains: started so that it outlives Slicer, found again by its run folder, asked to stop, ended.
 
-The process is ``python -m LVMLib.cli.main finetune ...``; its progress is read from the run folder's ``events.jsonl``.
+The process is ``python -m LVMLib.cli.main finetune ...``. What it says goes to ``output.log`` in the run folder, not to
+a pipe: a pipe would end with Slicer, and the training with the pipe.
 """
 
 from __future__ import annotations
 
-import inspect
-import json
 import os
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-import slicer
+from LVMTransferLib.TrainingRecord import ABSENT, FAILED, RUNNING, STARTING
 
 LIBRARY_FOLDER = Path(__file__).resolve().parents[1]
-POLL_MILLISECONDS = 250
-SECONDS_TO_STOP, SECONDS_TO_TERMINATE = 20.0, 5.0
-LINES_KEPT = 40
+OUTPUT = "output.log"
+# After being asked, a run ends at its next step; half a minute is a long step. Then it is told to, then made to.
+SECONDS_TO_STOP, SECONDS_TO_TERMINATE = 30.0, 5.0
+LINES_SHOWN = 40
 
 
 def finetuneArguments(
-    pairsPath: Path, bundlePath: Path, runPath: Path, *, recipe: str, epochs: int, minutes: float, device: str | None
+    pairsPath: Path,
+    sourcePath: Path,
+    runPath: Path,
+    *,
+    recipe: str,
+    cases: int = 0,
+    epochs: int = 0,
+    minutes: float = 0.0,
+    device: str | None = None,
 ) -> list[str]:
-    """Return the arguments of ``lvm finetune``; an interrupted run in the run folder is resumed.
+    """Return the arguments of ``lvm finetune`` for a new run.
 
     :param recipe: preset of the library.
+    :param cases: train on the first so many training cases; 0 = all.
+    :param epochs: 0 = as many as the recipe has.
     :param minutes: stop then with the best model so far; 0 = no limit.
     """
-    arguments = ["finetune", str(pairsPath), "--from", str(bundlePath), "--out", str(runPath)]
-    arguments += ["--preset", recipe, "--epochs", str(epochs)]
-    if minutes > 0:
-        arguments += ["--seconds", f"{60 * minutes:g}"]
-    if device:
-        arguments += ["--device", device]
-    if (runPath / "run.json").is_file():
-        arguments.append("--resume")
-    return arguments
+    arguments = ["finetune", str(pairsPath), "--from", str(sourcePath), "--out", str(runPath), "--preset", recipe]
+    if cases:
+        arguments += ["--cases", str(cases)]
+    if epochs:
+        arguments += ["--epochs", str(epochs)]
+    return arguments + _free(minutes, device)
+
+
+def resumeArguments(runPath: Path, *, minutes: float = 0.0, device: str | None = None) -> list[str] | None:
+    """Return the arguments that go on with the run in a folder as it was started; None if that is not known.
+
+    Time limit and device may change between the parts of a run, so they are the ones given here.
+    """
+    from LVMLib.learning.training.runfolder import RunFolder
+
+    words = shlex.split(RunFolder(runPath).read().get("command", ""))
+    if words[:2] != ["lvm", "finetune"] or "--out" not in words:
+        return None
+    words = _without(words[1:], {"--seconds": 1, "--device": 1, "--out": 1, "--resume": 0})
+    source = words[words.index("--from") + 1] if "--from" in words else None
+    if not all(Path(path).is_absolute() for path in (words[1], source) if path):
+        return None
+    return [*words, "--out", str(runPath), "--resume", *_free(minutes, device)]
+
+
+def startedFrom(runPath: Path) -> Path | None:
+    """Return the model that the run in a folder started from; None for random weights, or if there is no run."""
+    from LVMLib.learning.training.runfolder import RunFolder
+
+    folder = RunFolder(runPath)
+    source = folder.read().get("source") if folder.exists() else None
+    return Path(source) if source else None
+
+
+def _free(minutes: float, device: str | None) -> list[str]:
+    limit = ["--seconds", f"{60 * minutes:g}"] if minutes > 0 else []
+    return limit + (["--device", device] if device else [])
+
+
+def _without(words: Sequence[str], options: dict[str, int]) -> list[str]:
+    """Return the words without these options; each is followed by so many values."""
+    kept, skip = [], 0
+    for word in words:
+        if skip:
+            skip -= 1
+        elif word in options:
+            skip = options[word]
+        else:
+            kept.append(word)
+    return kept
 
 
 class TrainingProcess:
-    """One training process: start, follow, stop.
+    """The process that trains in a run folder, whoever started it: this Slicer, an earlier one, or the command line."""
 
-    :param onEvent: called in the main thread with each new event of ``events.jsonl``.
-    :param onFinished: called in the main thread with the exit status and the last lines of output.
-    """
+    def __init__(self, runPath: Path) -> None:
+        self.runPath = runPath
+        self._child, self._stopAt = None, None
 
-    def __init__(self, onEvent: Callable[[dict], None], onFinished: Callable[[int, str], None]) -> None:
-        self.onEvent, self.onFinished = onEvent, onFinished
-        self._process, self._eventsPath, self._offset = None, None, 0
-        self._lines, self._stopAt, self._finished = [], None, True
-
-    @property
-    def running(self) -> bool:
-        """Whether a process was started and its end was not reported yet."""
-        return not self._finished
-
-    def start(self, arguments: list[str], runPath: Path) -> None:
+    def start(self, arguments: Sequence[str]) -> None:
         """Start ``lvm`` with these arguments; returns at once.
 
-        :raises RuntimeError: one is running already.
+        :raises StorageError: the run folder cannot be made or written.
         """
-        if self.running:
-            raise RuntimeError("a training process is running already")
-        self._eventsPath, self._lines, self._stopAt, self._finished = runPath / "events.jsonl", [], None, False
-        # A resumed run appends to its events: what is there already was reported before.
-        self._offset = self._eventsPath.stat().st_size if self._eventsPath.is_file() else 0
+        from LVMLib.files import storage_errors
+
         command = [pythonExecutable(), "-m", "LVMLib.cli.main", *arguments]
-        self._process = _launch(command, self._keepLine)
-        self._schedule()
+        paths = [str(LIBRARY_FOLDER), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
+        self._stopAt = None
+        with storage_errors(self.runPath):
+            self.runPath.mkdir(parents=True, exist_ok=True)
+            with open(self.runPath / OUTPUT, "wb") as output:
+                self._child = subprocess.Popen(
+                    command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **_onItsOwn()
+                )
 
-    def stop(self) -> None:
-        """Ask the training to stop after the current step; if it does not, terminate it, then kill it."""
-        if self.running and self._stopAt is None:
-            self._stopAt = time.monotonic()
-            _signal(self._process, signal.SIGINT)
-
-    def kill(self) -> None:
-        """End the process now and report nothing; the run folder stays resumable."""
-        if self.running:
-            self._finished = True
-            self._process.kill()
-            self._process.wait()
-
-    def _keepLine(self, line: str) -> None:
-        self._lines = [*self._lines, line][-LINES_KEPT:]
-
-    def _schedule(self) -> None:
-        import qt
-
-        qt.QTimer.singleShot(POLL_MILLISECONDS, self._poll)
-
-    def _poll(self) -> None:
-        if self._finished:
-            return
-        status = self._process.poll()
-        for event in self._newEvents():
-            self.onEvent(event)
+    def state(self) -> str:
+        """Return how the run stands, one of the states of :mod:`TrainingRecord`."""
+        state, status = self._folderState(), self._child.poll() if self._child is not None else 0
         if status is None:
-            self._escalate()
-            self._schedule()
-            return
-        self._finished = True
-        self.onFinished(status, "\n".join(self._lines))
+            # A resumed run is what it was until the new process has come to its folder.
+            return RUNNING if state == RUNNING else STARTING
+        # It ended by itself and unasked, with an error: its last line says why, also where its folder could not be
+        # written. A process that a signal ended has a negative status.
+        return FAILED if status > 0 and not self.stopping else state
 
-    def _escalate(self) -> None:
+    def _folderState(self) -> str:
+        from LVMLib.learning.training.runfolder import RunFolder
+
+        try:
+            return RunFolder(self.runPath).state()
+        except (OSError, ValueError, KeyError, TypeError):
+            # Not a run of ours: lvm finetune refuses to start there, and says so.
+            return ABSENT
+
+    def askToStop(self) -> None:
+        """Ask the training to stop after its step; the request is a file, so it works on every system."""
+        from LVMLib.learning.training.runfolder import RunFolder
+
         if self._stopAt is None:
-            return
-        waited = time.monotonic() - self._stopAt
-        if waited > SECONDS_TO_STOP + SECONDS_TO_TERMINATE:
-            self._process.kill()
-        elif waited > SECONDS_TO_STOP:
-            self._process.terminate()
+            self._stopAt = time.monotonic()
+            RunFolder(self.runPath).request_stop()
 
-    def _newEvents(self) -> list[dict]:
-        if not self._eventsPath.is_file():
-            return []
-        with open(self._eventsPath, "rb") as stream:
-            stream.seek(self._offset)
-            block = stream.read()
-        # The last line may still be being written.
-        whole = block[: block.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return [json.loads(line) for line in whole.splitlines() if line.strip()]
+    @property
+    def stopping(self) -> bool:
+        """Whether the training was asked to stop."""
+        return self._stopAt is not None
+
+    def insist(self) -> None:
+        """End a training that was asked to stop and did not: told to after a while, made to a little later."""
+        waited = 0.0 if self._stopAt is None else time.monotonic() - self._stopAt
+        if waited > SECONDS_TO_STOP + SECONDS_TO_TERMINATE:
+            self.end(force=True)
+        elif waited > SECONDS_TO_STOP:
+            self.end(force=False)
+
+    def end(self, *, force: bool) -> None:
+        """End the process and those that it started; its last checkpoint stays, and the run can be resumed.
+
+        A process on another computer cannot be ended from here, nor one whose number now belongs to something else.
+        """
+        if self._child is not None:
+            if self._child.poll() is None:
+                _endTree(self._child.pid, force=force, group=True)
+            return
+        pid = (self._owner() or {}).get("pid")
+        if isinstance(pid, int) and _isPython(pid):
+            _endTree(pid, force=force, group=False)
+
+    def elsewhere(self) -> str | None:
+        """Return the name of the computer that trains, if it is not this one."""
+        host = (self._owner() or {}).get("host")
+        return host if host != socket.gethostname() else None
+
+    def lastLine(self) -> str:
+        """Return the last line that the process said; an error of the library is one line, with its remedy."""
+        try:
+            text = (self.runPath / OUTPUT).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(text.splitlines()[-LINES_SHOWN:]) if line.strip()), "")
+
+    def _owner(self) -> dict | None:
+        from LVMLib.cohort.lock import lock_owner
+
+        return lock_owner(self.runPath)
 
 
 def pythonExecutable() -> str:
@@ -139,45 +202,40 @@ def pythonExecutable() -> str:
     return shutil.which("python-real") or shutil.which("PythonSlicer") or sys.executable
 
 
-def _launch(command: list[str], keepLine: Callable[[str], None]) -> subprocess.Popen:
-    environment = {
-        "PYTHONPATH": os.pathsep.join([str(LIBRARY_FOLDER), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    }
-    launcher = getattr(slicer.util, "launchConsoleProcess", None)
-    if launcher is not None and "blocking" in inspect.signature(launcher).parameters:
-        return launcher(
-            command,
-            useStartupEnvironment=False,
-            updateEnvironment=environment,
-            blocking=False,
-            logCallback=keepLine,
-            completedCallback=lambda status: None,
-        )
-    return _launchBefore512(command, environment, keepLine)
-
-
-def _launchBefore512(command: list[str], environment: dict, keepLine: Callable[[str], None]) -> subprocess.Popen:
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-    )
-
-    def read() -> None:
-        for line in process.stdout:
-            keepLine(line.rstrip())
-
-    threading.Thread(target=read, daemon=True).start()
-    return process
-
-
-def _signal(process: subprocess.Popen, number: int) -> None:
-    """Send an interrupt; Windows has none for a process without a console, so there it is terminated."""
+def _onItsOwn() -> dict:
+    """Return what makes a process live on when Slicer ends, and lead the group of those that it starts."""
     if os.name == "nt":
-        process.terminate()
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def _endTree(pid: int, *, force: bool, group: bool) -> None:
+    """End a process and its children; ``group``: it leads a group of its own."""
+    if os.name == "nt":
+        _call("taskkill", "/PID", str(pid), "/T", "/F")
+        return
+    number = signal.SIGKILL if force else signal.SIGTERM
+    try:
+        if group or os.getpgid(pid) == pid:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _isPython(pid: int) -> bool:
+    """Whether a process is a Python: the number of one that ended may have gone to another program."""
+    if os.name == "nt":
+        said = _call("tasklist", "/FI", f"PID eq {pid}", "/NH")
     else:
-        process.send_signal(number)
+        said = _call("ps", "-o", "args=", "-p", str(pid))
+    return "python" in said.lower() or "lvm" in said.lower()
+
+
+def _call(*command: str) -> str:
+    flags = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=10, **flags).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -73,8 +73,8 @@ def labelled_sequence(
     return volume_node, segmentation_node, labels
 
 
-def tiny_bundle(path: Path, *, seed: int = 0) -> Path:
-    """Write a bundle of the smallest network with random weights."""
+def tiny_bundle(path: Path, *, seed: int = 0, factor: float = 1.0) -> Path:
+    """Write a bundle of the smallest network with random weights, all of them times ``factor``."""
     import torch
     from LVMLib.learning import Bundle
     from LVMLib.learning.models.bundle import Architecture, BundleManifest, HUWindow, Origin
@@ -83,6 +83,9 @@ def tiny_bundle(path: Path, *, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     options = {"widths": [4, 8], "blocks": [1, 1], "groups": 4}
     network = build_network("small", classes=3, **options)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(factor)
     origin = Origin(
         site="Test", training_cases=0, validation_cases=0, phantom=True, init="random", command="test", commit="none",
         version="0", seed=seed, epochs=0, finished="never",

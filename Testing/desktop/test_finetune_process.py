@@ -1,42 +1,47 @@
-"""Step 6 of LVMTransfer with a real training process: start, follow, stop, compare, take the new model."""
+"""Step 7 of LVMTransfer with a real training process: start, follow, stop, find again, resume, compare, take over."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desktop_helpers import labelled_sequence, tiny_bundle
+from desktop_helpers import beating_shell, tiny_bundle
 
 SECONDS = 80.0
+MODULE = "LVMTransfer"
+POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and /dev/full are not on Windows")
 
 
 @pytest.fixture
-def panel(desktop):
-    """The module's widget; a process that a test leaves behind is ended."""
-    widget = desktop.open_module("LVMTransfer")
-    yield widget
-    widget.finetunePanel.training.kill()
-    desktop.leave_module("LVMTransfer")
+def panel(desktop) -> Iterator[object]:
+    """The module's widget; a process that a test leaves behind is ended, and the last run forgotten."""
+    import slicer
+    from LVMTransferLib.FinetunePanel import LAST_RUN
+
+    yield desktop.open_module(MODULE)
+    training = desktop.open_module(MODULE).finetunePanel.training
+    if training.active:
+        training.process.end(force=True)
+    training.release()
+    slicer.app.settings().remove(LAST_RUN)
+    desktop.leave_module(MODULE)
 
 
 @pytest.fixture(scope="module")
-def folders(started, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A model folder, and a pairs folder with a few exported cases."""
-    import slicer
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model folder, and a pairs folder with a few cases."""
+    from LVMLib.cohort import write_pair
 
     root = tmp_path_factory.mktemp("finetune")
-    logic = started.open_module("LVMTransfer").logic
     for seed in range(3):
-        volume_node, segmentation_node, _ = labelled_sequence(seed=seed)
-        logic.exportCase(
-            volume_node, segmentation_node, cohortPath=root / "cohort", pairsPath=root / "pairs", reader="expert",
-            ed=0, es=2, spacing=3.0,
-        )  # fmt: skip
-        slicer.mrmlScene.Clear(0)
-    started.leave_module("LVMTransfer")
+        voxels, labels, grid = beating_shell(seed=seed)
+        masks = {phase: labels[phase] for phase in (0, 2)}
+        write_pair(root / "pairs", f"case-{seed}", voxels, masks, grid, ed=0, es=2, site="Test", phantom=True)
     return tiny_bundle(root / "tiny"), root / "pairs"
 
 
@@ -49,93 +54,209 @@ def wait(desktop, condition) -> None:
         time.sleep(0.02)
 
 
-def fill(panel, folders, run: Path, *, minutes: float) -> None:
-    """Give step 6 what it needs, with a time limit."""
+def fill(panel, folders: tuple[Path, Path], run: Path, *, epochs: int) -> None:
+    """Give step 7 what it needs."""
     parameters = panel.parameters
     parameters.bundlePath, parameters.pairsPath = folders
-    parameters.runPath, parameters.timeLimit = run, minutes
+    parameters.runPath, parameters.epochs = run, epochs
     parameters.device = type(parameters.device).CPU
 
 
-def test_training_runs_beside_the_panel_and_its_model_is_offered(desktop, panel, folders, tmp_path):
-    fill(panel, folders, tmp_path / "run", minutes=0.01)
-    assert panel.ui.finetuneButton.enabled, panel.ui.finetuneButton.toolTip
-    assert not panel.ui.useModelButton.enabled
+def run_to_its_end(desktop, panel) -> str:
+    """Press Start, wait for the end, and return what the panel says then."""
     panel.ui.finetuneButton.click()
-    assert panel.finetunePanel.training.running, panel.ui.statusLabel.text
-    assert panel.ui.stopFinetuneButton.enabled
-    assert not panel.ui.finetuneButton.enabled
-    wait(desktop, lambda: not panel.finetunePanel.training.running)
-    assert panel.ui.finetuneStatusLabel.text.startswith("Finished"), panel.ui.finetuneStatusLabel.text
-    assert panel.ui.finetuneProgressBar.value == 100
-    table = panel.ui.resultTable
-    assert table.rowCount == 3
-    after = float(table.item(0, 2).text())
-    done = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()][-1]
-    assert after == pytest.approx(done["dice"], abs=5e-4)
-    panel.ui.useModelButton.click()
-    assert panel.ui.bundlePathEdit.currentPath == str(tmp_path / "run" / "best")
+    wait(desktop, lambda: not panel.finetunePanel.training.active)
+    return panel.ui.finetuneStatusLabel.text
 
 
-def test_stop_ends_the_process_and_the_run_can_be_resumed(desktop, panel, folders, tmp_path):
-    fill(panel, folders, tmp_path / "run", minutes=0)
+def table(panel) -> list[list[str]]:
+    """Return the texts of the comparison."""
+    shown = panel.ui.resultTable
+    return [[shown.item(row, column).text() for column in range(4)] for row in range(shown.rowCount)]
+
+
+def written_run(path: Path, *, better: bool) -> Path:
+    """Write a finished run as the library does, without training."""
+    from LVMLib.learning.training.runfolder import RunFolder
+
+    folder, after = RunFolder(path), 0.9 if better else 0.6
+    with folder.working({"command": "lvm finetune", "source": None, "config": {}}, resume=False):
+        folder.event("source", dice=0.7, blood_pool=0.8, lvm=0.6, cases={"a": 0.7})
+        for epoch, dice in ((1, after), (2, after - 0.2)):
+            folder.event("validation", epoch=epoch, dice=dice, blood_pool=dice + 0.1, lvm=dice - 0.1, cases={"a": dice})
+        folder.event("done", dice=after, source_dice=0.7, better=better, phantom=True)
+        folder.update(status="done")
+    (path / "best").mkdir()
+    (path / "best" / "bundle.json").write_text("{}")
+    return path
+
+
+def test_training_runs_beside_the_panel_and_its_model_is_offered_for_the_next_case(desktop, panel, folders, tmp_path):
+    ui, training = panel.ui, panel.finetunePanel.training
+    fill(panel, folders, Path(), epochs=1)
+    panel.parameters.trainingCases = 1
+    assert "a run folder" in ui.finetuneButton.toolTip
+    ui.newRunButton.click()
+    run = panel.parameters.runPath
+    assert run == folders[1].parent / "run-001"
+    assert ui.finetuneButton.enabled, ui.finetuneButton.toolTip
+    assert not ui.useModelButton.enabled
+    ui.finetuneButton.click()
+    assert training.active, ui.statusLabel.text
+    assert ui.stopFinetuneButton.enabled
+    assert not ui.finetuneButton.enabled
+    wait(desktop, lambda: not training.active)
+    assert ui.finetuneProgressBar.value == 100
+    assert ui.finetuneDeviceValue.text == "Processor (CPU)"
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    source, after, done = events[0], max(e["dice"] for e in events if e["event"] == "validation"), events[-1]
+    assert table(panel)[0][1:] == [f"{source['dice']:.3f}", f"{after:.3f}", f"{after - source['dice']:+.3f}"]
+    assert [row[0] for row in table(panel)[:3]] == ["Mean", "LV blood pool", "LV myocardium"]
+    assert done["better"], "choose another seed: this test takes the new model"
+    assert ui.finetuneStatusLabel.text.startswith("Finished. The new model is better than its source")
+    assert "a new run folder" in ui.finetuneButton.toolTip
+    ui.useModelButton.click()
+    assert ui.bundlePathEdit.currentPath == str(run / "best")
+    assert ui.sourcePathEdit.currentPath == str(folders[0])
+
+
+@POSIX
+def test_a_run_is_found_again_after_a_restart_and_resumed_after_a_crash(desktop, panel, folders, tmp_path):
+    import slicer
+    from LVMTransferLib.SceneTraining import trainingChart
+
+    run = tmp_path / "run"
+    fill(panel, folders, run, epochs=500)
     panel.ui.finetuneButton.click()
-    training = panel.finetunePanel.training
-    events = tmp_path / "run" / "events.jsonl"
-    wait(desktop, lambda: events.is_file() or not training.running)
-    assert training.running, panel.ui.finetuneStatusLabel.text
-    process = panel.finetunePanel.training._process
-    panel.ui.stopFinetuneButton.click()
-    wait(desktop, lambda: not panel.finetunePanel.training.running)
-    assert process.poll() is not None
+    wait(desktop, lambda: panel.finetunePanel.training.record.epochs)
+    assert panel.ui.finetuneDetailLabel.text.startswith("Epoch ")
+    desktop.close_module(MODULE)
+    slicer.mrmlScene.Clear(0)
+
+    panel = desktop.open_module(MODULE)
+    ui, training = panel.ui, panel.finetunePanel.training
+    assert panel.parameters.runPath == run
+    assert training.active
+    assert ui.stopFinetuneButton.enabled
+    ui.trainingPlotButton.click()
+    losses = trainingChart(run).GetNthPlotSeriesNode(0).GetTableNode()
+    shown = losses.GetTable().GetNumberOfRows()
+    wait(desktop, lambda: losses.GetTable().GetNumberOfRows() > shown)
+
+    os.kill(json.loads((run / "run.json").read_text())["pid"], signal.SIGKILL)
+    wait(desktop, lambda: not training.active)
+    assert "cut short" in ui.finetuneStatusLabel.text
+    assert ui.finetuneButton.text == "Resume"
+    reached = len(training.record.epochs)
+    # The scene of a new Slicer knows neither pairs nor recipe: the run folder does.
+    assert ui.finetuneButton.enabled, ui.finetuneButton.toolTip
+    ui.finetuneButton.click()
+    wait(desktop, lambda: len(training.record.epochs) > reached)
+    assert '"resumed"' in (run / "events.jsonl").read_text()
+    assert [event["epoch"] for event in training.record.epochs] == list(range(1, len(training.record.epochs) + 1))
+
+    pid = json.loads((run / "run.json").read_text())["pid"]
+    ui.stopFinetuneButton.click()
+    assert ui.finetuneStatusLabel.text.startswith("Stopping")
+    wait(desktop, lambda: not training.active)
     with pytest.raises(ProcessLookupError):
-        os.kill(process.pid, 0)
-    assert "stopped" in panel.ui.finetuneStatusLabel.text
-    from LVMTransferLib.TrainingProcess import finetuneArguments
-
-    options = {"recipe": "smoke", "epochs": 2, "minutes": 0, "device": "cpu"}
-    assert "--resume" in finetuneArguments(folders[1], folders[0], tmp_path / "run", **options)
+        os.kill(pid, 0)
+    assert ui.finetuneStatusLabel.text.startswith("Stopped.")
+    assert ui.finetuneButton.text == "Resume"
 
 
-def test_a_training_that_cannot_start_shows_why(desktop, panel, folders, tmp_path):
-    fill(panel, folders, tmp_path / "run", minutes=0)
-    empty = tmp_path / "no pairs"
-    empty.mkdir()
-    panel.parameters.pairsPath = empty
-    with desktop.expected_messages() as shown:
-        panel.ui.finetuneButton.click()
-        wait(desktop, lambda: not panel.finetunePanel.training.running)
-    assert len(shown) == 1
-    assert "no pairs" in shown[0]
+def test_a_training_that_cannot_start_says_why_and_what_to_do(desktop, panel, folders, tmp_path):
+    fill(panel, folders, tmp_path / "run", epochs=1)
+    panel.parameters.trainingCases = 50
+    said = run_to_its_end(desktop, panel)
+    assert "50 asked for" in said
+    assert "Ask for fewer cases" in said
+    assert panel.ui.finetuneButton.text == "Start fine-tuning"
     assert panel.ui.finetuneButton.enabled
 
 
-def test_a_process_that_ignores_the_request_is_terminated(desktop, panel, monkeypatch, tmp_path):
+@POSIX
+def test_a_full_disk_ends_the_run_with_its_remedy(desktop, panel, folders, tmp_path):
+    (tmp_path / "events.jsonl").symlink_to("/dev/full")
+    fill(panel, folders, tmp_path, epochs=2)
+    assert "Free disk space" in run_to_its_end(desktop, panel)
+    assert panel.ui.finetuneButton.text == "Resume"
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_its_remedy(desktop, panel, folders, tmp_path):
+    fill(panel, (tiny_bundle(tmp_path / "wild", factor=1e30), folders[1]), tmp_path / "run", epochs=2)
+    said = run_to_its_end(desktop, panel)
+    assert "expected a finite loss" in said
+    assert "learning rate" in said
+    assert panel.ui.finetuneButton.text == "Resume"
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_a_model_that_is_not_better_than_its_source_is_refused_and_not_offered(panel, tmp_path, better):
+    panel.parameters.runPath = written_run(tmp_path / "run", better=better)
+    after = 0.9 if better else 0.6
+    assert table(panel) == [
+        ["Mean", "0.700", f"{after:.3f}", f"{after - 0.7:+.3f}"],
+        ["LV blood pool", "0.800", f"{after + 0.1:.3f}", f"{after - 0.7:+.3f}"],
+        ["LV myocardium", "0.600", f"{after - 0.1:.3f}", f"{after - 0.7:+.3f}"],
+        ["Case a", "0.700", f"{after:.3f}", f"{after - 0.7:+.3f}"],
+    ]
+    assert panel.ui.finetuneStatusLabel.text.startswith("Finished." if better else "REFUSED:")
+    assert "phantom validation cases" in panel.ui.finetuneStatusLabel.text
+    assert panel.ui.useModelButton.enabled == better
+    assert ("refused" in panel.ui.useModelButton.toolTip) != better
+
+
+def test_a_folder_with_another_programs_run_shows_no_run(panel, tmp_path):
+    (tmp_path / "run.json").write_text("[]")
+    (tmp_path / "events.jsonl").write_text('[1]\nnot json\n{"event": "epoch"')
+    panel.parameters.runPath = tmp_path
+    assert panel.ui.finetuneStatusLabel.text == "Not started"
+    assert not panel.ui.trainingPlotButton.enabled
+
+
+@POSIX
+def test_a_process_that_ignores_the_request_is_ended_with_its_children(desktop, monkeypatch, tmp_path):
     from LVMTransferLib import TrainingProcess as module
 
-    ends = []
-    stubborn = (
-        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
-    )
-    monkeypatch.setattr(module, "SECONDS_TO_STOP", 0.5)
-    launch = module._launch
-    monkeypatch.setattr(module, "_launch", lambda command, keep: launch([command[0], "-c", stubborn], keep))
-    training = module.TrainingProcess(lambda event: None, lambda status, output: ends.append(status))
-    training.start([], tmp_path)
-    wait(desktop, lambda: training._lines == ["up"])
-    training.stop()
-    wait(desktop, lambda: bool(ends))
-    assert ends[0] != 0
+    stubborn = tmp_path / "stubborn"
+    stubborn.write_text("#!/bin/sh\ntrap '' INT TERM\nsleep 60 &\necho $!\nsleep 60\n")
+    stubborn.chmod(0o755)
+    monkeypatch.setattr(module, "pythonExecutable", lambda: str(stubborn))
+    monkeypatch.setattr(module, "SECONDS_TO_STOP", 0.1)
+    monkeypatch.setattr(module, "SECONDS_TO_TERMINATE", 0.2)
+    process = module.TrainingProcess(tmp_path / "run")
+    process.start([])
+    wait(desktop, process.lastLine)
+    process.askToStop()
+    assert (tmp_path / "run" / "stop").exists()
+    wait(desktop, lambda: process.insist() or process.state() != "starting")
+    assert not alive(int(process.lastLine()))
 
 
-def test_before_slicer_5_12_the_process_is_launched_without_its_help(desktop, monkeypatch, tmp_path):
-    import slicer
-    from LVMTransferLib import TrainingProcess as module
+def alive(pid: int) -> bool:
+    """Whether a process is there and not only waiting for its parent to notice that it ended."""
+    from LVMLib.processes import is_alive
 
-    monkeypatch.setattr(slicer.util, "launchConsoleProcess", lambda args, useStartupEnvironment=True: None)
-    ends = []
-    training = module.TrainingProcess(lambda event: None, lambda status, output: ends.append((status, output)))
-    training.start(["--version"], tmp_path)
-    wait(desktop, lambda: bool(ends))
-    assert ends[0][0] == 0
-    assert ends[0][1].startswith("lvm ")
+    time.sleep(0.1)
+    return is_alive(pid)
+
+
+def test_a_resumed_run_keeps_its_recipe_and_takes_a_new_time_limit(tmp_path):
+    from LVMTransferLib.TrainingProcess import finetuneArguments, resumeArguments
+
+    pairs, source, run = tmp_path / "my pairs", tmp_path / "site 1", tmp_path / "run"
+    given = finetuneArguments(pairs, source, run, recipe="best", cases=5, epochs=7, minutes=3, device="cpu")
+    run.mkdir()
+    import shlex
+
+    (run / "run.json").write_text(json.dumps({"command": shlex.join(["lvm", *given])}))
+    resumed = resumeArguments(run, minutes=9)
+    assert resumed[:2] == ["finetune", str(pairs)]
+    for option, value in (("--from", str(source)), ("--preset", "best"), ("--cases", "5"), ("--epochs", "7")):
+        assert resumed[resumed.index(option) + 1] == value
+    assert resumed[resumed.index("--seconds") + 1] == "540"
+    assert "--resume" in resumed
+    assert "--device" not in resumed
+    (run / "run.json").write_text(json.dumps({"command": "lvm finetune pairs --from s --out run"}))
+    assert resumeArguments(run) is None, "relative paths are of another folder"

@@ -98,6 +98,7 @@ class Application(Host, QtWidgets.QApplication):
         super().__init__(["Slicer"])
         self.headless, self.layout_manager, self.testing = headless, None, False
         self.setApplicationName("Slicer")
+        self.settings_folder = tempfile.TemporaryDirectory()
 
     def get_temporaryPath(self) -> str:
         return tempfile.gettempdir()
@@ -123,7 +124,7 @@ class Application(Host, QtWidgets.QApplication):
         return QtCore.QProcessEnvironment.systemEnvironment()
 
     def settings(self) -> QtCore.QSettings:
-        return QtCore.QSettings(tempfile.gettempdir() + "/lvm-host.ini", QtCore.QSettings.Format.IniFormat)
+        return QtCore.QSettings(self.settings_folder.name + "/host.ini", QtCore.QSettings.Format.IniFormat)
 
     def pauseRender(self) -> None:
         """Nothing is drawn."""

@@ -99,6 +99,7 @@ class _Wrapper:
     def __init__(self, parameterNode: object) -> None:
         object.__setattr__(self, "parameterNode", parameterNode)
         object.__setattr__(self, "_guis", {})
+        object.__setattr__(self, "_observers", {})
         object.__setattr__(self, "_updating", False)
         for parameter in self._parameters.values():
             if not parameter.is_node and parameter.name not in parameterNode.GetParameterNames():
@@ -125,13 +126,14 @@ class _Wrapper:
             raise ValueError(f"{type(self).__name__} has no parameters {sorted(unknown)}")
         tag = len(self._guis)
         self._guis[tag] = [_Binding(self, self._parameters[name], widget) for name, widget in mapping.items()]
-        self.parameterNode.AddObserver("ModifiedEvent", lambda caller, event: self._show(tag))
+        self._observers[tag] = self.parameterNode.AddObserver("ModifiedEvent", lambda caller, event: self._show(tag))
         return tag
 
     def disconnectGui(self, tag: int) -> None:
         for binding in self._guis[tag]:
             binding.release()
         self._guis[tag] = []
+        self.parameterNode.RemoveObserver(self._observers[tag])
 
     def _show(self, tag: int) -> None:
         if self._updating:

@@ -58,6 +58,7 @@ class Desktop:
 
         self.messages: list[str] = []
         self._widgets: dict[str, object] = {}
+        self._closed: list[object] = []
         self.application = application.Application(slicer.app)
         slicer.app = proxy.wrap(self.application)
         self._install_modules(qt_modules)
@@ -143,6 +144,14 @@ class Desktop:
     def leave_module(self, name: str) -> None:
         """Leave the module, as when another one is opened."""
         self._widgets[name].parent.exit()
+
+    def close_module(self, name: str) -> None:
+        """Leave the module and end its widget, as when the application closes; opened again, it is a new one."""
+        self.leave_module(name)
+        widget = self._widgets.pop(name)
+        widget.cleanup()
+        # Selectors of the stand-in still hear from the scene.
+        self._closed.append(widget)
 
     def process_events(self) -> None:
         """Let Qt deliver what is waiting."""

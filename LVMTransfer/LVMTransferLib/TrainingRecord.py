@@ -1,0 +1,92 @@
+"""What a training run has told so far, in the terms of the panel; no Qt, no scene."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+EVENTS = "events.jsonl"
+# How a run stands: those of the library, and what only who started it knows: on its way to its first event.
+ABSENT, STARTING, RUNNING, DONE = "absent", "starting", "running", "done"
+CANCELLED, FAILED, CRASHED = "cancelled", "failed", "crashed"
+ACTIVE, RESUMABLE = (STARTING, RUNNING), (CANCELLED, FAILED, CRASHED)
+
+
+@dataclass
+class TrainingRecord:
+    """The events of a run folder, put together.
+
+    epochs: the ``epoch`` events, one an epoch. validations: the ``validation`` events. source: Dice of the model that
+    the run started from, as the ``source`` event has it; None for random weights. done: the ``done`` event.
+    shortOfMemory: how often the run went on with less. message: what the run said when it failed.
+    """
+
+    state: str = ABSENT
+    epochs: list = field(default_factory=list)
+    validations: list = field(default_factory=list)
+    source: dict | None = None
+    done: dict | None = None
+    shortOfMemory: int = 0
+    message: str = ""
+
+    def take(self, event: dict) -> None:
+        """Add one event; a resumed run repeats the epochs after its last checkpoint."""
+        kind = event.get("event")
+        if kind == "epoch":
+            self.epochs.append(event)
+        elif kind == "validation":
+            self.validations.append(event)
+        elif kind == "source":
+            self.source = event
+        elif kind == "resumed":
+            self.epochs = [item for item in self.epochs if item["epoch"] <= event["epoch"]]
+            self.validations = [item for item in self.validations if item["epoch"] <= event["epoch"]]
+            self.message = ""
+        elif kind == "out_of_memory":
+            self.shortOfMemory += 1
+        elif kind == "failed":
+            self.message = event.get("message", "")
+        elif kind == "done":
+            self.done = event
+
+    @property
+    def last(self) -> dict | None:
+        """The last epoch's event."""
+        return self.epochs[-1] if self.epochs else None
+
+    @property
+    def best(self) -> dict | None:
+        """The validation of the model that is kept: the first of the highest mean Dice."""
+        return max(self.validations, key=lambda event: event["dice"], default=None)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the guard against negative transfer refused the new model: it is not better than its source."""
+        return self.done is not None and self.done.get("better") is False
+
+
+class EventReader:
+    """Reads what is new in a run's ``events.jsonl``; the last line may still be being written."""
+
+    def __init__(self, runPath: Path) -> None:
+        self._path, self._offset = runPath / EVENTS, 0
+
+    def new(self) -> list[dict]:
+        """Return the events since the last call; a line that a crash cut short is left out."""
+        if not self._path.is_file():
+            return []
+        with open(self._path, "rb") as stream:
+            stream.seek(self._offset)
+            block = stream.read()
+        whole = block[: block.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [event for event in map(_parsed, whole.splitlines()) if event is not None]
+
+
+def _parsed(line: bytes) -> dict | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
