@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
-from learning_helpers import ball_pair, ball_phase
-from LVMLib.learning import volume_jitter_ml
+import torch
+from learning_helpers import ball_pair, ball_phase, tiny_config
+from LVMLib.imaging import ArrayFrames, Sequence
+from LVMLib.learning import Bundle, finetune, volume_jitter_ml
+from LVMLib.learning.models import predict
 from LVMLib.learning.models.label_store import LabelStore
+from LVMLib.learning.models.predict import covers_cycle
 from LVMLib.learning.samples.cache import cache_pairs
 from LVMLib.learning.samples.carry import UNKNOWN, carried_labels, carry_labels
 from LVMLib.measures import dice
@@ -22,6 +26,34 @@ def test_labels_come_back_from_the_store_also_where_there_are_none():
     assert not store[7].any()
     store.put(7, labels)
     np.testing.assert_array_equal(store[7], labels)
+
+
+def test_phases_go_around_the_beat_unless_a_part_of_it_is_missing():
+    assert covers_cycle(tuple(np.arange(0, 100, 5.0)))
+    assert covers_cycle((0.0, 10.0, 30.0, 40.0, 70.0, 80.0)) and covers_cycle((75.0,))
+    assert not covers_cycle((30.0, 40.0, 50.0, 60.0, 70.0, 80.0))
+
+
+@pytest.mark.parametrize(
+    ("percent", "first", "around"), [((0, 20, 40, 60, 80), 4, True), ((30, 40, 50, 60, 70), 0, False)]
+)
+def test_time_goes_on_or_ends_where_the_phases_do(tmp_path, monkeypatch, percent, first, around):
+    pairs = [ball_pair(tmp_path / "pairs", name) for name in ("a", "b")]
+    config = tiny_config(epochs=1, steps=1, context=3)
+    bundle = Bundle.load(finetune(pairs[:1], pairs[1:], source=None, config=config, run_dir=tmp_path / "run").bundle)
+    # The darkest voxel of each phase tells its number.
+    image = np.stack([np.full((24, 24, 24), -100 + t, np.int16) for t in range(5)])
+    seen = []
+
+    def look(model, frames, variants):
+        cyclic = {module.cyclic for module in model.network.modules() if hasattr(module, "cyclic")}
+        seen.append(([int(frame.min()) + 100 for frame in frames], cyclic))
+        return torch.full((len(frames), 3, *frames.shape[1:]), 1 / 3)
+
+    monkeypatch.setattr(predict, "with_variants", look)
+    sequence = Sequence(pairs[0].grid, ArrayFrames(image), tuple(map(float, percent)))
+    list(predict.predict_phases(sequence, bundle, phases=[0, 2], device="cpu"))
+    assert seen == [([first, 0, 1] if around else [0, 1, 2], {around}), ([1, 2, 3], {around})]
 
 
 def test_jitter_is_the_error_of_a_phase_and_not_the_beat_of_the_heart():

@@ -64,6 +64,9 @@ def predict_phases(
     """
     wanted = _wanted(phases, len(sequence))
     model = model_of(bundle, device)
+    cyclic = covers_cycle(sequence.rr_percent)
+    if not cyclic:
+        _end_time(model)
     variants = variants or bundle.manifest.variants
     target = working_grid(sequence.grid, bundle.spacing_mm)
     frames = _WorkingFrames(sequence, target)
@@ -71,7 +74,7 @@ def predict_phases(
     looks = sorted({wanted[round(n)] for n in np.linspace(0, len(wanted) - 1, min(_LOOKS, len(wanted)))})
     box = heart_box(model, [frames(t) for t in looks])
     frames.cut(box)
-    for number, (phase, probability) in enumerate(_phase_probabilities(model, frames, wanted, variants)):
+    for number, (phase, probability) in enumerate(_phase_probabilities(model, frames, wanted, variants, cyclic)):
         progress(0.1 + 0.9 * number / len(wanted), f"phase {phase + 1} of {len(sequence)}")
         yield phase, to_native(keep_one_ventricle(probability), target, box, sequence.grid)
     progress(1.0, "segmented")
@@ -90,6 +93,21 @@ def model_of(bundle: Bundle, device: str | None = None, *, precision: str = "aut
     chosen = choose_device(device, precision=precision)
     network = bundle.network().to(chosen.name)
     return Model(network, bundle.normalisation, bundle.manifest.crop, bundle.manifest.context, chosen)
+
+
+def covers_cycle(rr_percent: tuple[float, ...]) -> bool:
+    """Whether phases (% of R-R, rising) go around the whole beat, so that the first follows the last."""
+    if len(rr_percent) < 3:
+        return True
+    gaps = np.diff(rr_percent)
+    return bool(100.0 + rr_percent[0] - rr_percent[-1] <= 1.5 * gaps.max() + 1e-6)
+
+
+def _end_time(model: Model) -> None:
+    """Let time end at the first and the last phase."""
+    for module in model.network.modules():
+        if hasattr(module, "cyclic"):
+            module.cyclic = False
 
 
 def _wanted(phases: Iterable[int] | None, count: int) -> list[int]:
@@ -131,7 +149,7 @@ class _WorkingFrames:
         self._kept = {phase: frame[box].copy() for phase, frame in self._kept.items()}
 
 
-def _phase_probabilities(model: Model, frames: _WorkingFrames, wanted: list[int], variants: int):
+def _phase_probabilities(model: Model, frames: _WorkingFrames, wanted: list[int], variants: int, cyclic: bool):
     """Yield ``(phase, probabilities (C, Z, Y, X))``, with the model's context of phases."""
     count = len(frames)
     context = min(model.context or count, count)
@@ -142,6 +160,8 @@ def _phase_probabilities(model: Model, frames: _WorkingFrames, wanted: list[int]
         return
     for phase in wanted:
         first = phase - context // 2
+        if not cyclic:
+            first = min(max(first, 0), count - context)
         window = np.stack([frames((first + n) % count) for n in range(context)])
         yield phase, with_variants(model, window, variants)[phase - first].clone()
         frames.forget([phase] if context == 1 else [])
