@@ -14,6 +14,8 @@ import numpy as np
 
 from .streamlines import sample, within
 
+# A vertex this near to the surface, mm, is on it.
+ON_SURFACE_MM = 1e-4
 _CACHE = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
@@ -92,7 +94,7 @@ def _project(distance, points, top, spacing):
             gy = _slope(distance, x, y, z, 1) / spacing[1]
             gz = 0.0 if on_rim else _slope(distance, x, y, z, 2) / spacing[2]
             square = gx * gx + gy * gy + gz * gz
-            if abs(value) < 1e-6 or square < 1e-6:
+            if abs(value) < ON_SURFACE_MM or square < 1e-6:
                 break
             mx, my, mz = (
                 (value * gx / square) / spacing[0],

@@ -20,7 +20,7 @@ class Solution:
     residual: float
 
 
-def solve(stencil: Stencil, *, method: str = "bicgstab", tolerance: float = 1e-5, start=None) -> Solution:
+def solve(stencil: Stencil, *, method: str = "bicgstab", tolerance: float = 1e-4, start=None) -> Solution:
     """Solve Laplace's equation on the wall nodes.
 
     Parameters

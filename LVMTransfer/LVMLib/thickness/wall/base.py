@@ -205,10 +205,11 @@ def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.
     centres = owners[:, ::-1] + np.where(np.arange(3) == side[:, None] // 2, side[:, None] % 2 - 0.5, 0.0)
     if len(centres) == 0:
         return None, np.empty((0, 3)), np.empty((0, 3)), 0
-    pool = np.zeros(labels.shape, bool)
-    pool[tuple(owners.T)] = True
+    corner = owners.min(axis=0)
+    pool = np.zeros(owners.max(axis=0) - corner + 1, bool)
+    pool[tuple((owners - corner).T)] = True
     groups, count = ndimage.label(pool, np.ones((3, 3, 3)))
-    member = groups[tuple(owners.T)]
+    member = groups[tuple((owners - corner).T)]
     sizes = np.bincount(member, minlength=count + 1)
     if sizes.max() < MIN_OPENING * surface:
         return None, np.empty((0, 3)), centres * spacing, count

@@ -75,33 +75,43 @@ def base_slopes(labels: np.ndarray, spacing: np.ndarray, base: Base) -> np.ndarr
 
 
 @numba.njit(**_CACHE)
+def _farthest(labels, spacing, frame, lid, depth):
+    """Radius, mm, of the heart at most ``depth`` mm below the base, and two voxels more."""
+    farthest = 0.0
+    lowest, highest = lid.min(), lid.max()
+    for k in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            low, high = row_heights(k, j, labels.shape[2], spacing, frame)
+            if low > highest or high < lowest - depth:
+                continue
+            for i in range(labels.shape[2]):
+                if labels[k, j, i]:
+                    a, b, height = in_plane(k, j, i, spacing, frame, lid)
+                    if -depth <= height <= 0:
+                        farthest = max(farthest, a * a + b * b)
+    return math.sqrt(farthest) + 2 * max(spacing[0], max(spacing[1], spacing[2]))  # noqa: PLW3301 -- compiles faster
+
+
+@numba.njit(**_CACHE)
 def _sector_counts(labels, spacing, frame, lid, step):
     """Voxels of heart and of blood pool (2, A, L), all voxels (A, L), within a radius, mm, that holds the heart."""
     solid, total = np.zeros((2, SECTORS, LAYERS)), np.zeros((SECTORS, LAYERS))
-    farthest = 0.0
+    depth = (LAYERS + SKIPPED) * step
+    farthest = _farthest(labels, spacing, frame, lid, depth)
     lowest, highest = lid.min(), lid.max()
-    for count in range(2):
-        for k in range(labels.shape[0]):
-            for j in range(labels.shape[1]):
-                low, high = row_heights(k, j, labels.shape[2], spacing, frame)
-                if low > highest or high < lowest - (LAYERS + SKIPPED) * step:
-                    continue
-                for i in range(labels.shape[2]):
-                    label = labels[k, j, i]
-                    if count == 0 and label == 0:
-                        continue
-                    a, b, height = in_plane(k, j, i, spacing, frame, lid)
-                    layer = math.floor(-height / step) - SKIPPED
-                    if layer < 0 or layer >= LAYERS:
-                        continue
-                    square = a * a + b * b
-                    if count == 0:
-                        farthest = max(farthest, math.sqrt(square) + 2 * step)
-                    elif square < farthest * farthest:
-                        sector = int(turn(a, b) * SECTORS + 0.5) % SECTORS
-                        total[sector, layer] += 1
-                        solid[0, sector, layer] += label > 0
-                        solid[1, sector, layer] += label == BLOOD_POOL
+    for k in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            low, high = row_heights(k, j, labels.shape[2], spacing, frame)
+            if low > highest or high < lowest - depth:
+                continue
+            for i in range(labels.shape[2]):
+                a, b, height = in_plane(k, j, i, spacing, frame, lid)
+                layer = math.floor(-height / step) - SKIPPED
+                if 0 <= layer < LAYERS and a * a + b * b < farthest * farthest:
+                    sector = int(turn(a, b) * SECTORS + 0.5) % SECTORS
+                    total[sector, layer] += 1
+                    solid[0, sector, layer] += labels[k, j, i] > 0
+                    solid[1, sector, layer] += labels[k, j, i] == BLOOD_POOL
     return solid, total, farthest
 
 
@@ -112,6 +122,7 @@ def _masks(labels, spacing, frame, lid, slopes, depth):
     epi = np.zeros(labels.shape, np.float32)
     endo = np.zeros(labels.shape, np.float32)
     lowest, highest = lid.min(), lid.max()
+    farthest, steepest = _farthest(labels, spacing, frame, lid, depth), np.abs(slopes).max()
     for k in range(labels.shape[0]):
         for j in range(labels.shape[1]):
             low, high = row_heights(k, j, labels.shape[2], spacing, frame)
@@ -123,7 +134,7 @@ def _masks(labels, spacing, frame, lid, slopes, depth):
                 if above <= 0:
                     epi[k, j, i] = 1.0 if labels[k, j, i] > 0 else 0.0
                     endo[k, j, i] = 1.0 if labels[k, j, i] == BLOOD_POOL else 0.0
-                elif above < depth:
+                elif above < depth and a * a + b * b < (farthest + 2 * above * steepest) ** 2:
                     part, shear = turn(a, b), -2 * above / max(math.sqrt(a * a + b * b), 1e-6)
                     outer, inner = shear * around(slopes[0], part), shear * around(slopes[1], part)
                     index = _reflected((k, j, i), (a, b, above), outer, spacing, frame)
