@@ -88,6 +88,7 @@ def _project(distance, points, top, spacing):
         x, y, z = points[v, 0], points[v, 1], points[v, 2]
         lid = top[int(y), int(x)] + 0.5
         on_rim = z >= lid - 1e-4
+        z = min(z, lid)
         for _ in range(4):
             value = sample(distance, x, y, z)
             gx = _slope(distance, x, y, z, 0) / spacing[0]
