@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed
 
 from ..config import FinetuneConfig
+
+
+# The others wait while the first process prepares the cases and validates.
+_PATIENCE = timedelta(hours=6)
 
 
 class Ranks:
@@ -67,7 +72,7 @@ def training_together(config: FinetuneConfig) -> Iterator[Ranks]:
     on_gpu = torch.cuda.is_available() and (config.device or "cuda").startswith("cuda")
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     try:
         yield Ranks(distributed.get_rank(), count)
     finally:
