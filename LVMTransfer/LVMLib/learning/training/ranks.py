@@ -12,7 +12,6 @@ from torch import Tensor, distributed
 
 from ..config import FinetuneConfig
 
-
 # The others wait while the first process prepares the cases and validates.
 _PATIENCE = timedelta(hours=6)
 
