@@ -13,7 +13,7 @@ from LVMTransferLib.Panel import Panel, fitTable, isChosen, leaveEmptyUntilChose
 from LVMTransferLib.SceneTraining import trainingChart, updateTrainingChart
 from LVMTransferLib.TrainingFollower import TrainingFollower
 from LVMTransferLib.TrainingProcess import finetuneArguments, resumeArguments, startedFrom
-from LVMTransferLib.TrainingRecord import DONE, RESUMABLE
+from LVMTransferLib.TrainingRecord import ABSENT, DONE, RESUMABLE
 
 # The run that was started last, for a Slicer whose scene was not saved.
 LAST_RUN = "LVM/LastTrainingRun"
@@ -157,6 +157,8 @@ class FinetunePanel(Panel):
         epochs = [] if record.epochs else [_("a run with an epoch")]
         setReady(ui.trainingPlotButton, epochs, _("Show loss and Dice over the epochs in a plot view"))
         setReady(ui.useModelButton, self._notOffered(), _("Put the best model of this run into step 2"), busy=active)
+        if record.state == ABSENT and (self._source() / "bundle.json").is_file():
+            ui.finetuneStatusLabel.text = _("Not started. It will start from {path}.").format(path=self._source())
         ui.finetuneDeviceValue.text = FinetuneText.deviceText(record, self.parameters.device.label())
 
     def _notOffered(self) -> list[str]:
@@ -167,12 +169,11 @@ class FinetunePanel(Panel):
 
     def _show(self) -> None:
         training, record = self.training, self.training.record
-        active = training.active
         self.ui.finetuneProgressBar.value = FinetuneText.share(record)
         self.ui.finetuneStatusLabel.text = FinetuneText.stateText(
             record,
-            stopping=active and training.process.stopping,
-            elsewhere=training.process.elsewhere() if active else None,
+            asked=training.process is not None and training.process.stopping,
+            elsewhere=training.process.elsewhere() if training.active else None,
             runPath=training.runPath,
         )
         self.ui.finetuneDetailLabel.text = FinetuneText.detailText(record)

@@ -14,14 +14,18 @@ LITTLE_SPACE_BYTES = 200e6
 MINUTE, HOUR = 60, 3600
 
 
-def stateText(record: TrainingRecord, *, stopping: bool, elsewhere: str | None, runPath: Path) -> str:
-    """Return how the run stands, and what to do about it."""
+def stateText(record: TrainingRecord, *, asked: bool, elsewhere: str | None, runPath: Path) -> str:
+    """Return how the run stands, and what to do about it.
+
+    :param asked: the training was asked to stop.
+    :param elsewhere: the computer that trains, if it is another one.
+    """
     if record.state in (STARTING, RUNNING):
-        return _activeText(record, stopping, elsewhere)
+        return _activeText(record, asked, elsewhere)
     if record.state == DONE:
         return verdict(record)
     again = _("Resume goes on after epoch {n}.").format(n=record.last["epoch"] if record.last else 0)
-    if record.state == CANCELLED:
+    if record.state == CANCELLED or (record.state == CRASHED and asked):
         return _("Stopped.") + " " + again
     if record.state == FAILED:
         said = record.message or _("The training failed without a word; see output.log in the run folder.")
@@ -33,8 +37,8 @@ def stateText(record: TrainingRecord, *, stopping: bool, elsewhere: str | None, 
     return _("Not started")
 
 
-def _activeText(record: TrainingRecord, stopping: bool, elsewhere: str | None) -> str:
-    if stopping:
+def _activeText(record: TrainingRecord, asked: bool, elsewhere: str | None) -> str:
+    if asked:
         return _("Stopping after this step...")
     if elsewhere:
         return _("Training on the computer {name}.").format(name=elsewhere)

@@ -41,7 +41,8 @@ def updateTrainingChart(runPath: Path, record: TrainingRecord) -> slicer.vtkMRML
         (EPOCH, DICE, POOL_DICE, WALL_DICE, SOURCE_DICE),
         _validations(record),
     )
-    return trainingChart(runPath) or _makeChart(runPath)
+    shown = [column for column in SERIES if record.source or column != SOURCE_DICE]
+    return trainingChart(runPath) or _makeChart(runPath, shown)
 
 
 def trainingChart(runPath: Path) -> slicer.vtkMRMLPlotChartNode | None:
@@ -58,10 +59,11 @@ def _validations(record: TrainingRecord) -> list[tuple]:
     return [(event["epoch"], event["dice"], event["blood_pool"], event["lvm"], before) for event in record.validations]
 
 
-def _makeChart(runPath: Path) -> slicer.vtkMRMLPlotChartNode:
+def _makeChart(runPath: Path, columns: Sequence[str]) -> slicer.vtkMRMLPlotChartNode:
     chart = _node(runPath, CHART, "vtkMRMLPlotChartNode")
     kinds = slicer.vtkMRMLPlotSeriesNode
-    for column, (role, color, dashed) in SERIES.items():
+    for column in columns:
+        role, color, dashed = SERIES[column]
         series = _node(runPath, column, "vtkMRMLPlotSeriesNode")
         series.SetName(column)
         series.SetAndObserveTableNodeID(_node(runPath, role, "vtkMRMLTableNode").GetID())

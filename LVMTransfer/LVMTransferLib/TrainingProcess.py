@@ -22,7 +22,7 @@ from LVMTransferLib.TrainingRecord import ABSENT, FAILED, RUNNING, STARTING
 LIBRARY_FOLDER = Path(__file__).resolve().parents[1]
 OUTPUT = "output.log"
 # After being asked, a run ends at its next step; half a minute is a long step. Then it is told to, then made to.
-SECONDS_TO_STOP, SECONDS_TO_TERMINATE = 30.0, 5.0
+SECONDS_TO_STOP, SECONDS_TO_TERMINATE = 30.0, 15.0
 LINES_SHOWN = 40
 
 
@@ -101,7 +101,7 @@ class TrainingProcess:
 
     def __init__(self, runPath: Path) -> None:
         self.runPath = runPath
-        self._child, self._stopAt = None, None
+        self._child, self._stopAt, self._told = None, None, False
 
     def start(self, arguments: Sequence[str]) -> None:
         """Start ``lvm`` with these arguments; returns at once.
@@ -113,7 +113,7 @@ class TrainingProcess:
         command = [pythonExecutable(), "-m", "LVMLib.cli.main", *arguments]
         paths = [str(LIBRARY_FOLDER), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
-        self._stopAt = None
+        self._stopAt, self._told = None, False
         with storage_errors(self.runPath):
             self.runPath.mkdir(parents=True, exist_ok=True)
             with open(self.runPath / OUTPUT, "wb") as output:
@@ -158,7 +158,9 @@ class TrainingProcess:
         waited = 0.0 if self._stopAt is None else time.monotonic() - self._stopAt
         if waited > SECONDS_TO_STOP + SECONDS_TO_TERMINATE:
             self.end(force=True)
-        elif waited > SECONDS_TO_STOP:
+        elif waited > SECONDS_TO_STOP and not self._told:
+            # Once: a second signal would disturb it while it leaves its folder in order.
+            self._told = True
             self.end(force=False)
 
     def end(self, *, force: bool) -> None:

@@ -86,7 +86,8 @@ class EventReader:
 
 def _parsed(line: bytes) -> dict | None:
     try:
-        event = json.loads(line)
+        # What a resumed run tells first stands behind the line that the crash cut short.
+        event = json.loads(line[max(line.rfind(b'{"event"'), 0) :])
     except ValueError:
         return None
     return event if isinstance(event, dict) else None
