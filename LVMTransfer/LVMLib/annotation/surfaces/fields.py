@@ -13,7 +13,7 @@ from .frame import ANGLES, STEP_MM
 from .spline import value
 
 ROUND = 2.0 * math.pi
-THIN_WALL_STEPS = 3.2
+THIN_WALL_STEPS = 4.5
 """A voxel step changes the distance along a ray by at most this many voxels on the steepest surface allowed."""
 
 

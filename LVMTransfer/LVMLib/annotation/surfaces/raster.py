@@ -223,4 +223,7 @@ def tidy(labels: np.ndarray, matrix: np.ndarray, low: float, high: float) -> Non
     for root in roots:
         piece = pieces == root
         around = ndimage.binary_dilation(piece) & ~piece
-        labels[piece] = np.bincount(labels[around], minlength=3).argmax()
+        votes = np.bincount(labels[around], minlength=3)
+        if labels.flat[root] == LVM and votes[BLOOD_POOL]:
+            votes[BACKGROUND] = 0  # this muscle closes the cavity
+        labels[piece] = votes.argmax()
