@@ -20,7 +20,7 @@ from vtk.util import numpy_support
 from .HeadlessCore import chooseSoftwareRendering
 from .PictureText import LEGEND_WIDTH, addCaption, addKey, addLegends, shownLegends
 
-_SLICE_MANAGERS = (
+SLICE_MANAGERS = (
     "vtkMRMLModelSliceDisplayableManager",
     "vtkMRMLSegmentationsDisplayableManager2D",
     "vtkMRMLMarkupsDisplayableManager",
@@ -79,8 +79,8 @@ def renderSlice(
     with _hidden(hide), _sliceView(volumeNode, planeToRAS, fieldOfViewMm, size, ruler) as (window, renderer):
         addCaption(renderer, caption, size[1])
         addKey(renderer, key, size[1])
-        picture = _grab(window)
-    return _saved(picture, path)
+        picture = grab(window)
+    return savePicture(picture, path)
 
 
 def renderSliceRow(
@@ -105,7 +105,7 @@ def joinPictures(
             shape = (gap, picture.shape[1], 3) if vertical else (picture.shape[0], gap, 3)
             parts.append(np.zeros(shape, np.uint8))
         parts.append(picture)
-    return _saved(np.concatenate(parts, axis=0 if vertical else 1), path)
+    return savePicture(np.concatenate(parts, axis=0 if vertical else 1), path)
 
 
 def renderThreeD(
@@ -136,8 +136,8 @@ def renderThreeD(
         _frame(renderer, cameraNode, (viewFrom, viewUp), (focus, heightMm), size[0] / size[1])
         addCaption(renderer, caption, size[1], dark=_isLight(background))
         addLegends(renderer, size[1], dark=_isLight(background))
-        picture = _grab(window)
-    return _saved(picture, path)
+        picture = grab(window)
+    return savePicture(picture, path)
 
 
 @contextmanager
@@ -157,24 +157,24 @@ def _sliceView(
         logic.SetMRMLScene(slicer.mrmlScene)
         node = _addViewNode("vtkMRMLSliceNode")
         logic.SetSliceNode(node)
-        window, renderer, group = _view(size, slicer.vtkMRMLSliceViewDisplayableManagerFactory, _SLICE_MANAGERS, node)
+        window, renderer, group = openView(size, slicer.vtkMRMLSliceViewDisplayableManagerFactory, SLICE_MANAGERS, node)
         renderer.GetActiveCamera().ParallelProjectionOn()
         logic.GetSliceCompositeNode().SetBackgroundVolumeID(volumeNode.GetID())
         logic.ResizeSliceNode(*size)
-        _placeSlice(node, planeToRAS, fieldOfViewMm, size)
+        placeSlice(node, planeToRAS, fieldOfViewMm, size)
         if ruler:
             node.SetRulerType(slicer.vtkMRMLAbstractViewNode.RulerTypeThin)
         logic.UpdatePipeline()
-        renderer.AddViewProp(_imageActor(logic.GetImageDataConnection()))
+        renderer.AddViewProp(imageActor(logic.GetImageDataConnection()))
         try:
             yield window, renderer
         finally:
             applicationLogic.GetSliceLogics().RemoveItem(logic)
-            _close(window, group)
+            closeView(window, group)
             logic.SetMRMLScene(None)
 
 
-def _placeSlice(node: slicer.vtkMRMLSliceNode, planeToRAS: np.ndarray, width: float, size: tuple[int, int]) -> None:
+def placeSlice(node: slicer.vtkMRMLSliceNode, planeToRAS: np.ndarray, width: float, size: tuple[int, int]) -> None:
     node.SetSliceResolutionMode(slicer.vtkMRMLSliceNode.SliceResolutionMatch2DView)
     node.SetFieldOfView(width, width * size[1] / size[0], 1.0)
     node.SetDimensions(size[0], size[1], 1)
@@ -182,7 +182,7 @@ def _placeSlice(node: slicer.vtkMRMLSliceNode, planeToRAS: np.ndarray, width: fl
     node.UpdateMatrices()
 
 
-def _imageActor(connection: vtk.vtkAlgorithmOutput) -> vtk.vtkActor2D:
+def imageActor(connection: vtk.vtkAlgorithmOutput) -> vtk.vtkActor2D:
     """Return the actor of the slice image, whose window and level the slice logic has applied."""
     mapper = vtk.vtkImageMapper()
     mapper.SetInputConnection(connection)
@@ -207,14 +207,14 @@ def _threeDView(
         node.SetBackgroundColor2(*background)
         node.SetUseDepthPeeling(True)
         node.SetRenderMode(slicer.vtkMRMLViewNode.Orthographic)
-        window, renderer, group = _view(
+        window, renderer, group = openView(
             size, slicer.vtkMRMLThreeDViewDisplayableManagerFactory, _THREE_D_MANAGERS, node
         )
         cameraNode = group.GetDisplayableManagerByClassName("vtkMRMLCameraDisplayableManager").GetCameraNode()
         try:
             yield window, renderer, cameraNode
         finally:
-            _close(window, group)
+            closeView(window, group)
 
 
 def _addViewNode(className: str) -> slicer.vtkMRMLAbstractViewNode:
@@ -229,7 +229,7 @@ def _addViewNode(className: str) -> slicer.vtkMRMLAbstractViewNode:
     return slicer.mrmlScene.AddNode(node)
 
 
-def _view(
+def openView(
     size: tuple[int, int], factoryClass: type, managers: Sequence[str], node: slicer.vtkMRMLAbstractViewNode
 ) -> tuple[vtk.vtkRenderWindow, vtk.vtkRenderer, slicer.vtkMRMLDisplayableManagerGroup]:
     """Return an off-screen window whose displayable managers follow ``node``."""
@@ -251,7 +251,7 @@ def _view(
     return window, renderer, group
 
 
-def _close(window: vtk.vtkRenderWindow, group: slicer.vtkMRMLDisplayableManagerGroup) -> None:
+def closeView(window: vtk.vtkRenderWindow, group: slicer.vtkMRMLDisplayableManagerGroup) -> None:
     group.SetMRMLDisplayableNode(None)
     window.GetInteractor().SetRenderWindow(None)
     window.Finalize()
@@ -306,7 +306,7 @@ def _isLight(color: Sequence[float]) -> bool:
     return sum(color) > 1.5
 
 
-def _grab(window: vtk.vtkRenderWindow) -> np.ndarray:
+def grab(window: vtk.vtkRenderWindow) -> np.ndarray:
     window.Render()
     grabber = vtk.vtkWindowToImageFilter()
     grabber.SetInput(window)
@@ -319,7 +319,7 @@ def _grab(window: vtk.vtkRenderWindow) -> np.ndarray:
     return pixels[::-1].copy()
 
 
-def _saved(picture: np.ndarray, path: str | PathLike | None) -> np.ndarray:
+def savePicture(picture: np.ndarray, path: str | PathLike | None) -> np.ndarray:
     """Write ``picture`` as PNG when there is a path, and return it."""
     if path is None:
         return picture

@@ -7,26 +7,33 @@ import slicer
 from LVMLib.errors import ProtocolError
 
 ENDOCARDIUM, EPICARDIUM = "endocardium", "epicardium"
-COLORS = {ENDOCARDIUM: (0.95, 0.25, 0.20), EPICARDIUM: (0.25, 0.85, 0.35)}
+COLORS = {ENDOCARDIUM: (0.95, 0.25, 0.20), EPICARDIUM: (0.25, 0.85, 0.35), "base": (1.0, 0.8, 0.2)}
 SURFACE_ATTRIBUTE = "LVM.Surface"
 
 
 def contourToScene(
-    points: np.ndarray, surface: str, name: str | None = None, *, controlPoints: int | None = None
-) -> slicer.vtkMRMLMarkupsClosedCurveNode:
-    """Add a closed curve that the reader can drag.
+    points: np.ndarray,
+    surface: str,
+    name: str | None = None,
+    *,
+    controlPoints: int | None = None,
+    closed: bool = True,
+) -> slicer.vtkMRMLMarkupsCurveNode:
+    """Add a curve that the reader can drag.
 
     :param points: ``(N, 3)`` world RAS mm, in order, without repeating the first.
     :param surface: "endocardium" or "epicardium": colour, name and attribute.
-    :param controlPoints: None = every point; else so many at equal arc length.
+    :param controlPoints: None = every point; else so many at equal arc length of the closed line.
+    :param closed: a closed curve; else an open one, as in a long-axis view.
     :raises ProtocolError: fewer than three points, or points that are not finite.
     """
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsClosedCurveNode", name or surface.capitalize())
+    className = "vtkMRMLMarkupsClosedCurveNode" if closed else "vtkMRMLMarkupsCurveNode"
+    node = slicer.mrmlScene.AddNewNodeByClass(className, name or surface.capitalize())
     node.SetAttribute(SURFACE_ATTRIBUTE, surface)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
-    display.SetColor(*COLORS.get(surface, (1.0, 0.8, 0.2)))
-    display.SetSelectedColor(*COLORS.get(surface, (1.0, 0.8, 0.2)))
+    display.SetColor(*COLORS[surface])
+    display.SetSelectedColor(*COLORS[surface])
     display.SetPropertiesLabelVisibility(False)
     display.SetPointLabelsVisibility(False)
     display.SetGlyphTypeFromString("Circle2D")
@@ -37,7 +44,7 @@ def contourToScene(
 
 
 def updateContour(
-    node: slicer.vtkMRMLMarkupsClosedCurveNode, points: np.ndarray, *, controlPoints: int | None = None
+    node: slicer.vtkMRMLMarkupsCurveNode, points: np.ndarray, *, controlPoints: int | None = None
 ) -> None:
     """Replace the control points of a contour; see :func:`contourToScene`."""
     points = _requireContour(points, node.GetName())

@@ -1,0 +1,93 @@
+"""Slice views that stay: red, green and yellow without a desktop, with everything that Slicer draws and drags there.
+
+For scripts, measurements and pictures of work in progress; `Pictures` draws single pictures in views of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import slicer
+
+from .Pictures import SLICE_MANAGERS, closeView, grab, imageActor, openView, placeSlice
+from .PictureText import addCaption
+
+USUAL_VIEWS = ("Red", "Green", "Yellow")
+
+
+class OffscreenView:
+    """A slice view with its node, logic and window.
+
+    :param name: layout name of the view.
+    """
+
+    def __init__(self, name: str, volumeNode: object, size: tuple[int, int], fieldOfViewMm: float) -> None:
+        scene, application = slicer.mrmlScene, slicer.app.applicationLogic()
+        self.logic = slicer.vtkMRMLSliceLogic()
+        self.logic.SetMRMLApplicationLogic(application)
+        application.GetSliceLogics().AddItem(self.logic)
+        self.logic.SetMRMLScene(scene)
+        self.node = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        if self.node is None:
+            self.node = slicer.vtkMRMLSliceNode()
+            self.node.SetName(name)
+            self.node.SetLayoutName(name)
+            self.node.SetSingletonTag(name)
+            scene.AddNode(self.node)
+        self.logic.SetSliceNode(self.node)
+        self.window, self.renderer, self.group = openView(
+            size, slicer.vtkMRMLSliceViewDisplayableManagerFactory, SLICE_MANAGERS, self.node
+        )
+        self.renderer.GetActiveCamera().ParallelProjectionOn()
+        self.logic.GetSliceCompositeNode().SetBackgroundVolumeID(volumeNode.GetID())
+        self.logic.ResizeSliceNode(*size)
+        placeSlice(self.node, slicer.util.arrayFromVTKMatrix(self.node.GetSliceToRAS()), fieldOfViewMm, size)
+        self.logic.UpdatePipeline()
+        self.renderer.AddViewProp(imageActor(self.logic.GetImageDataConnection()))
+
+    def close(self) -> None:
+        """Close the window; the slice node stays."""
+        slicer.app.applicationLogic().GetSliceLogics().RemoveItem(self.logic)
+        closeView(self.window, self.group)
+        self.logic.SetMRMLScene(None)
+
+
+class OffscreenViews:
+    """The usual three slice views.
+
+    :param volumeNode: in the background of each.
+    :param size: pixels of each, (width, height).
+    """
+
+    def __init__(
+        self,
+        volumeNode: object,
+        *,
+        size: tuple[int, int] = (400, 400),
+        fieldOfViewMm: float = 130.0,
+        names: Sequence[str] = USUAL_VIEWS,
+    ) -> None:
+        self.views = {name: OffscreenView(name, volumeNode, size, fieldOfViewMm) for name in names}
+
+    def __enter__(self) -> OffscreenViews:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for view in self.views.values():
+            view.close()
+
+    def render(self) -> None:
+        """Draw all of them."""
+        for view in self.views.values():
+            view.window.Render()
+
+    def caption(self, texts: dict[str, str]) -> None:
+        """Write a text into the upper left corner of views."""
+        for name, text in texts.items():
+            view = self.views[name]
+            addCaption(view.renderer, text, view.window.GetSize()[1])
+
+    def pictures(self) -> list[np.ndarray]:
+        """Return the views as RGB ``(height, width, 3)`` uint8, first row on top."""
+        return [grab(view.window) for view in self.views.values()]
