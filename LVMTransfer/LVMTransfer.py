@@ -7,6 +7,8 @@ from typing import Annotated
 import slicer
 from LVMTransferLib.ModuleWidget import ModuleWidget
 from LVMTransferLib.SceneCases import SceneCases
+from LVMTransferLib.SceneReading import SceneReadings
+from LVMTransferLib.SceneReviews import SceneReviews
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -81,6 +83,8 @@ class LVMTransferParameterNode:
     sourcePath: model that fine-tuning starts from; not chosen = bundlePath. recipe: how it trains.
     trainingCases: number of training cases; 0 = all. epochs: 0 = as in the recipe. timeLimit: minutes; 0 = none.
     repairRadius: closing radius in voxels. spacing: voxel size of the exported pair, mm.
+    signer, signReason, overrideReason: who signs, why labels that fail are signed, why unsigned ones are exported.
+    studyReaders, studyCases, studyProposal: a blinded second reading: names with commas, how many cases, from what.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -92,6 +96,12 @@ class LVMTransferParameterNode:
     esPhase: Annotated[int, WithinRange(0, 99)] = 0
     repairRadius: Annotated[int, WithinRange(1, 15)] = 5
     reader: str = "reader1"
+    signer: str = ""
+    signReason: str = ""
+    studyReaders: str = ""
+    studyCases: Annotated[int, WithinRange(1, 100)] = 5
+    studyProposal: bool = False
+    overrideReason: str = ""
     pairsPath: pathlib.Path
     spacing: Annotated[float, WithinRange(0.5, 3.0)] = 1.0
     runPath: pathlib.Path
@@ -105,7 +115,7 @@ class LVMTransferParameterNode:
 class LVMTransferWidget(ModuleWidget):
     """The panel: seven numbered sections, each with a .ui file and a class of LVMTransferLib."""
 
-    sections = ("Cases", "Predict", "Correct", "Check", "Export", "Finetune")
+    sections = ("Cases", "Predict", "Correct", "Check", "Readers", "Export", "Finetune")
 
     def makeLogic(self):
         """Return the module's logic."""
@@ -113,20 +123,34 @@ class LVMTransferWidget(ModuleWidget):
 
     def makePanels(self):
         """Return the sections."""
-        from LVMTransferLib.CasePanels import CasePanel, PredictPanel
+        from LVMTransferLib.AgreementPanel import AgreementPanel
+        from LVMTransferLib.CheckPanel import CheckPanel
+        from LVMTransferLib.ExportPanel import ExportPanel
         from LVMTransferLib.FinetunePanel import FinetunePanel
         from LVMTransferLib.Panel import leaveEmptyUntilChosen
-        from LVMTransferLib.ReviewPanels import CheckPanel, ExportPanel, ReviewPanel
+        from LVMTransferLib.PredictPanel import PredictPanel
+        from LVMTransferLib.ReadingPanel import ReadingPanel
+        from LVMTransferLib.ReviewPanel import ReviewPanel
+        from LVMTransferLib.SignPanel import SignPanel
+        from LVMTransferLib.StudyPanel import StudyPanel
+        from LVMTransferLib.ValvePanel import ValvePanel
+        from LVMTransferLib.WorklistPanel import WorklistPanel
 
         for edit in (self.ui.cohortPathEdit, self.ui.bundlePathEdit, self.ui.pairsPathEdit, self.ui.runPathEdit):
             leaveEmptyUntilChosen(edit)
-        self.casePanel, self.checkPanel = CasePanel(self), CheckPanel(self)
+        self.readingPanel, self.worklistPanel = ReadingPanel(self), WorklistPanel(self)
+        self.checkPanel, self.agreementPanel = CheckPanel(self), AgreementPanel(self)
         self.finetunePanel = FinetunePanel(self)
         return (
-            self.casePanel,
+            self.readingPanel,
+            self.worklistPanel,
             PredictPanel(self),
             ReviewPanel(self),
             self.checkPanel,
+            ValvePanel(self),
+            SignPanel(self),
+            StudyPanel(self),
+            self.agreementPanel,
             ExportPanel(self),
             self.finetunePanel,
         )
@@ -146,7 +170,7 @@ class LVMTransferWidget(ModuleWidget):
         """Show a loaded or predicted case and remember its nodes."""
         if self.parameters is None:
             return
-        from LVMTransferLib.CasePanels import showInSliceViews
+        from LVMTransferLib.PredictPanel import showInSliceViews
 
         self.parameters.inputVolume = case.volumeNode
         self.parameters.segmentation = case.segmentationNode
@@ -154,13 +178,27 @@ class LVMTransferWidget(ModuleWidget):
         self.checkPanel.forget()
         showInSliceViews(case.volumeNode)
 
+    def currentReading(self):
+        """Return the case that a reader has open, if its CT is the one in the panel; else None."""
+        reading = self.logic.reading
+        if reading is None or reading.volumeNode is None or self.parameters is None:
+            return None
+        return reading if self.parameters.inputVolume is reading.volumeNode else None
+
+    def noteEdits(self, phases):
+        """Put labels that a step changed in these phases on disk."""
+        self.readingPanel.noteEdits(phases)
+
     def onCohortChanged(self):
-        """List the cases again after an export."""
-        self.casePanel.relist()
+        """List cases and readers again after something was written to the cohort."""
+        self.worklistPanel.relist()
+        if self.parameters is not None:
+            self.agreementPanel.relist()
+        self.refresh()
 
 
-class LVMTransferLogic(ScriptedLoadableModuleLogic, SceneCases):
-    """The steps on scene nodes (:class:`SceneCases`), with the parameter node of the scene. No Qt.
+class LVMTransferLogic(ScriptedLoadableModuleLogic, SceneCases, SceneReadings, SceneReviews):
+    """The steps on scene nodes, the cases that readers have open, and their judgement, with the parameter node. No Qt.
 
     From the Python console::
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import qt
@@ -36,11 +37,32 @@ class Later:
             self.now()
 
 
-class Watch:
-    """Calls a function, as :class:`Later` does, when one of some nodes announces a change."""
+class Settled(Later):
+    """As :class:`Later`, but calls only when no request came for as long: a drag is one edit, and ends before."""
 
-    def __init__(self, call: Callable[[], None]) -> None:
-        self.later, self._observed = Later(call), []
+    _last = 0.0
+
+    def request(self, caller: object = None, event: object = None) -> None:
+        """Ask for the call, and put it off if it was asked for already."""
+        self._last = time.monotonic()
+        super().request(caller, event)
+
+    def _due(self) -> None:
+        left = round(self._milliseconds - 1000 * (time.monotonic() - self._last))
+        if self.waiting and left > 0:
+            qt.QTimer.singleShot(left, self._due)
+        else:
+            super()._due()
+
+
+class Watch:
+    """Calls a function, as :class:`Later` does, when one of some nodes announces a change.
+
+    :param later: how it is called; None = a moment after the first change.
+    """
+
+    def __init__(self, call: Callable[[], None], later: Later | None = None) -> None:
+        self.later, self._observed = later or Later(call), []
 
     def follow(self, *watched: tuple[object, Sequence[int]]) -> None:
         """Watch these (node, events) from now on, and no others; a node may be None."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import qt
 from slicer.i18n import tr as _
 
 
@@ -45,6 +46,32 @@ def setReady(button: object, missing: Sequence[str], whatItDoes: str, *, busy: b
         button.toolTip = _("Still missing: {things}.").format(things=", ".join(missing))
     else:
         button.toolTip = whatItDoes
+
+
+def fillTable(table: object, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show rows of text, each also as its own tooltip."""
+    table.clear()
+    table.columnCount = len(heads)
+    table.setHorizontalHeaderLabels(list(heads))
+    table.rowCount = len(rows)
+    for row, texts in enumerate(rows):
+        for column, text in enumerate(texts):
+            item = qt.QTableWidgetItem(text)
+            item.setToolTip(text)
+            table.setItem(row, column, item)
+    fitTable(table)
+
+
+def fillComboBox(comboBox: object, texts: Sequence[str]) -> None:
+    """Offer these texts, and keep the one that was chosen if it is among them."""
+    chosen = comboBox.currentText
+    if [comboBox.itemText(n) for n in range(comboBox.count)] == list(texts):
+        return
+    comboBox.clear()
+    for text in texts:
+        comboBox.addItem(text)
+    if chosen in texts:
+        comboBox.currentIndex = list(texts).index(chosen)
 
 
 def fitTable(table: object) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import slicer
 from LVMLib.errors import BundleError, LVMError
 from LVMLib.progress import Progress, part, silent
@@ -35,30 +36,40 @@ class SceneCases:
 
         return list(Cohort.open(cohortPath).case_ids())
 
-    def loadCase(self, cohortPath: Path, caseId: str) -> LoadedCase:
-        """Load a case with all its phases and its newest labels, whoever drew them.
+    def loadCase(self, cohortPath: Path, caseId: str, *, reader: str | None = None) -> LoadedCase:
+        """Load a case with all its phases and the newest labels that ``reader`` may see, only to look at.
 
+        :param reader: None = whoever drew them; a reader of a blinded study sees only the own.
         :raises CohortError: there is no such case, or it is damaged.
         """
         from LVMLib.cohort import Cohort
+        from LVMLib.cohort.readers.blind import is_blinded
 
+        cohort = Cohort.open(cohortPath)
+        case = cohort.case(caseId)
+        blinded = reader is not None and is_blinded(cohort, caseId, reader)
+        seen = [name for name in case.readers() if name == reader or not blinded]
+        newest = min(seen, key=lambda name: self.newestFirst(case, name), default=None)
+        labels = {t: case.labels(newest, t) for t in case.labelled_phases(newest)} if newest else {}
+        return self.addCaseToScene(case, labels, cohortPath)
+
+    def addCaseToScene(self, case: object, labels: dict, cohortPath: Path) -> LoadedCase:
+        """Add the image of a case to the scene with labels (phase to array, may be none), and show ED."""
         from LVMTransferLib import MRMLAdapter
 
-        case = Cohort.open(cohortPath).case(caseId)
-        volumeNode, _, _ = MRMLAdapter.sequenceToScene(case.image(), caseId)
-        self._rememberCase(volumeNode, cohortPath, caseId)
-        labelled = {reader: case.labelled_phases(reader) for reader in case.readers()}
-        times = {
-            reader: max(case.labels_path(reader, t).stat().st_mtime_ns for t in phases)
-            for reader, phases in labelled.items()
-            if phases
-        }
-        newest = max(times, key=times.get) if times else None
-        labels = {t: case.labels(newest, t) for t in labelled[newest]} if newest else {}
-        segmentationNode = self.showLabels(volumeNode, labels, f"{caseId} labels") if labels else None
+        volumeNode, _, _ = MRMLAdapter.sequenceToScene(case.image(), case.id)
+        self.rememberCase(volumeNode, cohortPath, case.id)
         ed, es = case.ed or 0, case.es or 0
+        drawn = labels or {ed: np.zeros(case.grid.shape, np.uint8)}
+        segmentationNode = self.showLabels(volumeNode, drawn, f"{case.id} labels")
         self.showPhase(volumeNode, ed)
         return LoadedCase(volumeNode, segmentationNode, ed, es)
+
+    @staticmethod
+    def newestFirst(case: object, reader: str) -> int:
+        """Return a key that sorts readers by when they last labelled the case, the latest first."""
+        times = [case.labels_path(reader, t).stat().st_mtime_ns for t in case.labelled_phases(reader)]
+        return -max(times, default=0)
 
     @staticmethod
     def deliveredModel(resourceFolder: str) -> Path | None:
@@ -95,10 +106,19 @@ class SceneCases:
             ) from error
         return ", ".join(item for item in (text, cases, phantom) if item)
 
-    def predict(self, volumeNode: object, bundlePath: Path, device: str | None, progress: Progress = silent) -> object:
+    def predict(
+        self,
+        volumeNode: object,
+        bundlePath: Path,
+        device: str | None,
+        progress: Progress = silent,
+        *,
+        reading: object = None,
+    ) -> object:
         """Segment every phase, repair it and show the result.
 
         :param device: "cpu", "cuda" or None for a GPU where there is one.
+        :param reading: the `CaseReading` that this volume belongs to: the prediction is kept with the case.
         :return: the :class:`LoadedCase` with the new segmentation and the proposed ED and ES.
         :raises LVMError: the image or the bundle cannot be used.
         :raises LVMCancelled: stopped through ``progress``; the scene is as before.
@@ -107,9 +127,13 @@ class SceneCases:
 
         from LVMTransferLib import MRMLAdapter
 
+        if reading is not None:
+            reading.requireProposal()
         progress(0.0, "loading the model")
-        sequence = MRMLAdapter.sequenceFromScene(volumeNode)
-        found = predict_sequence(sequence, Bundle.load(bundlePath), device=device, progress=part(progress, 0.0, 0.95))
+        sequence, bundle = MRMLAdapter.sequenceFromScene(volumeNode), Bundle.load(bundlePath)
+        found = predict_sequence(sequence, bundle, device=device, progress=part(progress, 0.0, 0.95))
+        if reading is not None:
+            reading.keepPrediction(found, bundle.manifest.name)
         segmentationNode = self.showLabels(volumeNode, found.labels, f"{volumeNode.GetName()} prediction")
         self.showPhase(volumeNode, found.ed)
         return LoadedCase(volumeNode, segmentationNode, found.ed, found.es)
@@ -138,6 +162,27 @@ class SceneCases:
         phase = 0 if browserNode is None else browserNode.GetSelectedItemNumber()
         return {phase: MRMLAdapter.labelsFromSegmentation(segmentationNode, volumeNode)}
 
+    def labelsOfPhase(self, volumeNode: object, segmentationNode: object, phase: int) -> object:
+        """Return the labels ``(Z, Y, X)`` of one phase, empty ones too; None where the segmentation has no such phase.
+
+        :raises LabelError: the two segments are not there.
+        """
+        from LVMTransferLib import MRMLAdapter
+
+        grid, node = MRMLAdapter.gridFromVolume(volumeNode), segmentationNode
+        browserNode = self.browserOf(volumeNode)
+        sequenceNode = browserNode.GetSequenceNode(segmentationNode) if browserNode is not None else None
+        if sequenceNode is not None:
+            node = sequenceNode.GetDataNodeAtValue(browserNode.GetMasterSequenceNode().GetNthIndexValue(phase))
+        elif phase != self.phaseShown(volumeNode):
+            return None
+        return None if node is None else MRMLAdapter.labelsFromSegmentation(node, grid=grid, allowEmpty=True)
+
+    def phaseShown(self, volumeNode: object) -> int:
+        """Return the phase in the views; 0 for a volume that is no sequence."""
+        browserNode = self.browserOf(volumeNode)
+        return 0 if browserNode is None else browserNode.GetSelectedItemNumber()
+
     def repair(self, volumeNode: object, segmentationNode: object, radius: int, progress: Progress = silent) -> dict:
         """Close holes and gaps in every labelled phase; return phase to `Repair` with the counts before and after."""
         from LVMLib.annotation import repair_labels
@@ -151,21 +196,8 @@ class SceneCases:
             progress(number / len(labels), f"repairing phase {phase}")
             repairs[phase] = repair_labels(labels[phase], grid, radius_voxels=radius)
         for phase, repaired in repairs.items():
-            self._writeLabels(volumeNode, segmentationNode, phase, repaired.labels)
+            self.writeLabels(volumeNode, segmentationNode, phase, repaired.labels)
         return repairs
-
-    def check(self, volumeNode: object, segmentationNode: object, ed: int, es: int) -> list:
-        """Return the findings of the consensus protocol on the ED and ES labels.
-
-        :raises LabelError: ED or ES has no labels.
-        """
-        from LVMLib.annotation import Protocol, check_labels
-
-        from LVMTransferLib import MRMLAdapter
-
-        labels = self.labelsByPhase(volumeNode, segmentationNode)
-        edLabels, esLabels = self._labelsAt(labels, ed), self._labelsAt(labels, es)
-        return check_labels(edLabels, esLabels, MRMLAdapter.gridFromVolume(volumeNode), Protocol.default())
 
     def exportCase(
         self,
@@ -177,37 +209,38 @@ class SceneCases:
         reader: str,
         ed: int,
         es: int,
+        override: str,
         spacing: float = 1.0,
         progress: Progress = silent,
     ) -> object:
-        """Store the labels in the cohort under the reader's name and write the image-mask pair.
+        """Store labels that nobody has signed in the cohort and write the image-mask pair, for scripts.
 
         A volume that did not come from this cohort becomes a new case of it, without patient identity.
 
+        :param override: why they are exported without a signature; kept in the pair.
         :param spacing: isotropic voxel size of the pair, mm.
         :return: the `Pair`.
         :raises LVMError: ED or ES has no labels, or the disk cannot be written.
         """
         from LVMLib.cohort import Cohort
-        from LVMLib.evaluation import export_with_checks
+        from LVMLib.evaluation import export_with_checks, protocol_of
 
         from LVMTransferLib import MRMLAdapter
 
         labels = self.labelsByPhase(volumeNode, segmentationNode)
-        chosen = {phase: self._labelsAt(labels, phase) for phase in sorted({ed, es})}
+        chosen = {phase: self.labelsAt(labels, phase) for phase in sorted({ed, es})}
         cohort = Cohort.open_or_create(cohortPath, site=SITE_OF_NEW_COHORT)
         if volumeNode.GetAttribute(COHORT_ATTRIBUTE) == str(cohortPath):
             case = cohort.case(volumeNode.GetAttribute(CASE_ATTRIBUTE))
         else:
             sequence = MRMLAdapter.sequenceFromScene(volumeNode)
             case = cohort.add_case(sequence, source="3D Slicer scene", progress=part(progress, 0.0, 0.5))
-            self._rememberCase(volumeNode, cohortPath, case.id)
+            self.rememberCase(volumeNode, cohortPath, case.id)
         case.set_phases(ed=ed, es=es)
         for phase, mask in chosen.items():
             case.write_labels(reader, phase, mask)
-        # The panel has no signature yet; the pair says so.
         return export_with_checks(
-            case, pairsPath, reader=reader, spacing_mm=spacing, override="exported from the panel without a signature",
+            case, pairsPath, reader=reader, spacing_mm=spacing, protocol=protocol_of(cohort), override=override,
             progress=part(progress, 0.5, 1.0),
         )  # fmt: skip
 
@@ -226,7 +259,8 @@ class SceneCases:
 
             MRMLAdapter.selectPhase(browserNode, phase)
 
-    def _writeLabels(self, volumeNode: object, segmentationNode: object, phase: int, labels: object) -> None:
+    def writeLabels(self, volumeNode: object, segmentationNode: object, phase: int, labels: object) -> None:
+        """Replace the labels of one phase."""
         from LVMTransferLib import MRMLAdapter
 
         grid = MRMLAdapter.gridFromVolume(volumeNode)
@@ -239,12 +273,14 @@ class SceneCases:
             MRMLAdapter.updateSegmentationFromLabels(sequenceNode.GetDataNodeAtValue(value), labels, grid)
 
     @staticmethod
-    def _rememberCase(volumeNode: object, cohortPath: Path, caseId: str) -> None:
+    def rememberCase(volumeNode: object, cohortPath: Path, caseId: str) -> None:
+        """Note on a volume which case of which cohort it is."""
         volumeNode.SetAttribute(COHORT_ATTRIBUTE, str(cohortPath))
         volumeNode.SetAttribute(CASE_ATTRIBUTE, caseId)
 
     @staticmethod
-    def _labelsAt(labels: dict, phase: int) -> object:
+    def labelsAt(labels: dict, phase: int) -> object:
+        """Return the labels of a phase of ``labelsByPhase``; raise `LVMError` where there are none."""
         if phase not in labels:
             raise LVMError(
                 f"phase {phase}",

@@ -111,7 +111,7 @@ def test_cancel_during_prediction_leaves_the_scene_as_it_was(panel, bundle):
     panel.parameters.bundlePath = bundle
     seen = {}
 
-    def predict(node, path, device, progress):
+    def predict(node, path, device, progress, reading=None):
         progress(0.3, "phase 1")
         seen["cancel enabled"] = panel.ui.cancelButton.enabled
         seen["predict enabled"] = panel.ui.predictButton.enabled
@@ -207,40 +207,22 @@ def test_check_lists_the_findings_and_a_click_moves_the_views_there(panel):
     assert panel.ui.statusLabel.text == findings[row].message
 
 
-def test_export_writes_a_case_and_a_pair_that_the_library_opens(panel, tmp_path):
+def test_a_script_exports_a_case_that_the_work_list_opens_again(panel, tmp_path):
     from LVMLib.cohort import Cohort, open_pairs
 
     volume_node, segmentation_node, labels = labelled_sequence()
-    parameters = panel.parameters
-    parameters.inputVolume, parameters.segmentation = volume_node, segmentation_node
-    parameters.edPhase, parameters.esPhase = 0, 2
-    panel.ui.cohortPathEdit.currentPath = str(tmp_path / "cohort")
-    panel.ui.pairsPathEdit.currentPath = str(tmp_path / "pairs")
-    panel.ui.readerEdit.text = "expert"
-    parameters.spacing = 3.0
-    assert panel.ui.exportButton.enabled, panel.ui.exportButton.toolTip
-    panel.ui.exportButton.click()
-    assert panel.ui.statusLabel.text.startswith("Exported"), panel.ui.statusLabel.text
-    case = Cohort.open(tmp_path / "cohort").case("case-001")
-    assert (case.ed, case.es) == (0, 2)
-    np.testing.assert_array_equal(case.labels("expert", 2), labels[2])
-    (pair,) = open_pairs(tmp_path / "pairs")
-    assert tuple(pair.labelled_phases) == (0, 2)
-    assert panel.ui.caseComboBox.currentText == "case-001"
-
-
-def test_a_case_of_the_cohort_is_loaded_with_phases_and_labels(panel, tmp_path):
-    from LVMLib.cohort import Cohort
-
-    volume_node, segmentation_node, labels = labelled_sequence()
-    panel.logic.exportCase(
+    pair = panel.logic.exportCase(
         volume_node, segmentation_node, cohortPath=tmp_path / "cohort", pairsPath=tmp_path / "pairs", reader="expert",
-        ed=0, es=2, spacing=3.0,
+        ed=0, es=2, spacing=3.0, override="test",
     )  # fmt: skip
-    assert Cohort.open(tmp_path / "cohort").case_ids() == ["case-001"]
+    assert tuple(pair.labelled_phases) == (0, 2)
+    assert len(open_pairs(tmp_path / "pairs")) == 1
+    case = Cohort.open(tmp_path / "cohort").case("case-001")
+    np.testing.assert_array_equal(case.labels("expert", 2), labels[2])
+    panel.parameters.reader = "expert"
     panel.ui.cohortPathEdit.currentPath = str(tmp_path / "cohort")
-    assert panel.ui.caseComboBox.currentText == "case-001"
-    panel.ui.loadCaseButton.click()
+    assert panel.ui.worklistTable.item(0, 0).text() == "case-001"
+    panel.ui.nextCaseButton.click()
     loaded = panel.parameters.inputVolume
     assert loaded is not volume_node
     assert (panel.parameters.edPhase, panel.parameters.esPhase) == (0, 2)

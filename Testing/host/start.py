@@ -57,6 +57,7 @@ class Desktop:
         from . import application, mrml_widgets, proxy, qt_modules, widgets  # noqa: F401  (Qt after the scene)
 
         self.messages: list[str] = []
+        self.answer = "Ok"
         self._widgets: dict[str, object] = {}
         self._closed: list[object] = []
         self.application = application.Application(slicer.app)
@@ -107,7 +108,7 @@ class Desktop:
 
         self.messages.append(box.text())
         logging.info("message box: %s", box.text())
-        return QtWidgets.QMessageBox.StandardButton.Ok
+        return getattr(QtWidgets.QMessageBox.StandardButton, self.answer)
 
     def load_module(self, name: str) -> object:
         """Import a module, construct its class and register it in ``slicer.modules``; return the class's parent."""
@@ -158,11 +159,14 @@ class Desktop:
         self.application.processEvents()
 
     @contextlib.contextmanager
-    def expected_messages(self) -> Iterator[list[str]]:
-        """Yield the list that receives the message boxes shown meanwhile."""
-        shown = len(self.messages)
+    def expected_messages(self, *, answer: str = "Ok") -> Iterator[list[str]]:
+        """Yield the list that receives the message boxes shown meanwhile; each is answered with ``answer``."""
+        shown, self.answer = len(self.messages), answer
         received: list[str] = []
-        yield received
+        try:
+            yield received
+        finally:
+            self.answer = "Ok"
         received.extend(self.messages[shown:])
         del self.messages[shown:]
 

@@ -149,7 +149,7 @@ def test_bootstrap_of_equal_differences_has_no_width_and_nan_is_left_out():
     assert summarise([]).cases == 0
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.871, 0.934), (-3, 250), (5, 5), (1e-5, 3e-5)])
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (0.871, 0.934), (-3, 250), (5, 5), (0.7, 0.7 + 1e-15), (1e-5, 3e-5)])
 def test_ticks_are_round_and_cover_the_data(low: float, high: float):
     ticks = nice_ticks(low, high)
     assert ticks[0] <= low and ticks[-1] >= high

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..annotation import read_valve_curves, write_valve_curves
 from ..errors import CohortError, LabelError
-from ..files import sha256
+from ..files import sha256, storage_errors
 from ..grid import Grid, require_labels
 from ..imaging import Sequence, read_segmentation, write_segmentation
 from ..imaging.nifti import open_nifti
@@ -166,7 +166,7 @@ class Case:
         return self.folder / "labels" / require_name(reader, "reader") / f"{phase:02d}.seg.nrrd"
 
     def write_valves(self, reader: str, phase: int, curves: dict[str, np.ndarray]) -> Path:
-        """Write the mitral and aortic curves that a reader drew in a phase; return the file.
+        """Write the mitral and aortic curves that a reader drew in a phase; return the file, gone where there are none.
 
         Raises
         ------
@@ -178,7 +178,11 @@ class Case:
             The disk is full or read-only.
         """
         path = self._valves_path(reader, phase)
-        write_valve_curves(path, curves)
+        if curves:
+            write_valve_curves(path, curves)
+        else:
+            with storage_errors(path):
+                path.unlink(missing_ok=True)
         return path
 
     def valves(self, reader: str, phase: int) -> dict[str, np.ndarray]:

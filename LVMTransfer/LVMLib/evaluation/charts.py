@@ -44,7 +44,8 @@ class _Frame:
 
 def nice_ticks(low: float, high: float, *, count: int = 5) -> list[float]:
     """Return about ``count`` round values that cover ``low`` to ``high``."""
-    if not high > low:
+    # A range of rounding errors, such as differences that are all the same, is one value.
+    if not high - low > 1e-9 * max(1.0, abs(low), abs(high)):
         low, high = low - 0.5, high + 0.5
     step = 10 ** math.floor(math.log10((high - low) / count))
     step *= min((1, 2, 2.5, 5, 10), key=lambda factor: abs((high - low) / (factor * step) - count))

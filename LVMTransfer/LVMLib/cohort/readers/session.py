@@ -101,6 +101,10 @@ class ReaderSession:
         """Return the phases that the reader has labelled, saved or not."""
         return sorted({*self.case.labelled_phases(self.reader), *self._edited})
 
+    def unsaved(self) -> list[int]:
+        """Return the phases with edits that only the journal holds."""
+        return sorted(self._edited)
+
     def labels_of(self, other: str, phase: int) -> np.ndarray:
         """Return another reader's labels of a phase.
 

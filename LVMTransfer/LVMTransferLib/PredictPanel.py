@@ -1,4 +1,4 @@
-"""Steps 1 and 2: the case, the model and its prediction."""
+"""Step 2: the model bundle and its prediction."""
 
 from __future__ import annotations
 
@@ -7,52 +7,6 @@ from LVMLib.errors import LVMError
 from slicer.i18n import tr as _
 
 from LVMTransferLib.Panel import Panel, isChosen, setReady
-
-
-class CasePanel(Panel):
-    """Step 1: a volume of the scene, or a case of the cohort."""
-
-    def setup(self) -> None:
-        self._listed = None
-        self.ui.loadCaseButton.connect("clicked()", self.onLoad)
-
-    def refresh(self) -> None:
-        """List the cases of the cohort folder when it changed."""
-        cohortPath = self.parameters.cohortPath
-        if str(cohortPath) != self._listed:
-            self._listed = str(cohortPath)
-            self._list(self._caseIds(cohortPath))
-        missing = [] if self.ui.caseComboBox.currentText else [_("a cohort folder with cases")]
-        setReady(
-            self.ui.loadCaseButton, missing, _("Load this case with all its phases and labels"), busy=self.runner.busy
-        )
-
-    def relist(self) -> None:
-        """Read the cohort folder again."""
-        self._listed = None
-        self.refresh()
-
-    def onLoad(self) -> None:
-        """Load the chosen case and show it."""
-        cohortPath, caseId = self.parameters.cohortPath, self.ui.caseComboBox.currentText
-        loaded = self.runner.run(_("Load case"), lambda progress: self.logic.loadCase(cohortPath, caseId))
-        if loaded is not None:
-            self.owner.adopt(loaded)
-            self.runner.report(_("Case {name} is loaded.").format(name=caseId))
-
-    def _caseIds(self, cohortPath: object) -> list:
-        if not isChosen(cohortPath) or not (cohortPath / "cohort.json").is_file():
-            return []
-        try:
-            return self.logic.caseIds(cohortPath)
-        except (LVMError, ImportError) as error:
-            self.runner.report(str(error))
-            return []
-
-    def _list(self, caseIds: list) -> None:
-        self.ui.caseComboBox.clear()
-        for caseId in caseIds:
-            self.ui.caseComboBox.addItem(caseId)
 
 
 class PredictPanel(Panel):
@@ -81,8 +35,10 @@ class PredictPanel(Panel):
         volumeNode, bundlePath = parameters.inputVolume, parameters.bundlePath
         device = parameters.device.torchName()
 
+        reading = self.owner.currentReading()
+
         def work(progress: object) -> object:
-            return self.logic.predict(volumeNode, bundlePath, device, progress)
+            return self.logic.predict(volumeNode, bundlePath, device, progress, reading=reading)
 
         predicted = self.runner.run(_("Predict"), work, torch=True)
         if predicted is not None:
