@@ -13,21 +13,13 @@ from LVMLib.annotation import write_valve_curves
 from LVMLib.cli.main import main
 from LVMLib.grid import Grid
 from LVMLib.imaging import write_label_phases, write_labels
-from thickness_helpers import centred_grid
-
-
-def _dome(outer, inner):
-    x, y, z, affine = centred_grid(36.0, (2.0, 2.0, 2.0))
-    radius = np.sqrt(x**2 + y**2 + z**2)
-    labels = np.where(radius < inner, 1, np.where(radius < outer, 2, 0))
-    labels[z < 0] = 0
-    return labels.astype(np.uint8), affine
+from thickness_helpers import half_shell
 
 
 @pytest.fixture
 def beat(tmp_path):
     """A 4D mask: not labelled, ES, ED, in between."""
-    frames = [_dome(29, 18), _dome(32, 24), _dome(30, 21)]
+    frames = [half_shell(29, 18), half_shell(32, 24), half_shell(30, 21)]
     grid = Grid(frames[0][0].shape, frames[0][1])
     path = tmp_path / "beat.nii.gz"
     write_label_phases(path, [np.zeros_like(frames[0][0]), *(each[0] for each in frames)], grid)
@@ -84,7 +76,7 @@ def test_chosen_phases_alone_are_measured(beat, tmp_path, capfd):
 
 
 def test_a_3d_mask_gives_one_surface_and_says_that_there_is_no_thickening(tmp_path, capfd):
-    labels, affine = _dome(32, 24)
+    labels, affine = half_shell(32, 24)
     write_labels(tmp_path / "one.nii.gz", labels, Grid(labels.shape, affine))
     assert main(["thickness", str(tmp_path / "one.nii.gz"), "--out", str(tmp_path / "out")]) == 0
     said = capfd.readouterr().out

@@ -8,25 +8,17 @@ import json
 import numpy as np
 import pytest
 from LVMLib.thickness import cycle_summary, measure_cycle, surface_arrays, write_segments_csv, write_surface
-from thickness_helpers import centred_grid
+from thickness_helpers import half_shell
 
 vtk = pytest.importorskip("vtk")
 vtk_to_numpy = pytest.importorskip("vtk.util.numpy_support").vtk_to_numpy
 
 
-def _dome(outer, inner):
-    x, y, z, affine = centred_grid(36.0, (2.0, 2.0, 2.0))
-    radius = np.sqrt(x**2 + y**2 + z**2)
-    labels = np.where(radius < inner, 1, np.where(radius < outer, 2, 0))
-    labels[z < 0] = 0
-    return labels.astype(np.uint8), affine
-
-
 @pytest.fixture(scope="module")
 def cycle():
     """ED of 8 mm, a phase without a wall, an unlabelled phase, ES of 11 mm."""
-    ed, affine = _dome(32, 24)
-    es, _ = _dome(29, 18)
+    ed, affine = half_shell(32, 24)
+    es, _ = half_shell(29, 18)
     return measure_cycle([ed, np.where(ed == 1, 1, 0), np.zeros_like(ed), es], affine)
 
 
@@ -56,14 +48,14 @@ def test_the_summary_is_strict_json_and_names_what_failed(cycle):
 
 
 def test_one_phase_has_no_thickening_and_no_nan_in_its_json():
-    summary = cycle_summary(measure_cycle(*_dome(32, 24)))
+    summary = cycle_summary(measure_cycle(*half_shell(32, 24)))
     json.dumps(summary, allow_nan=False)
     assert summary["thickening_percent"] is None and summary["ejection_percent"] is None
     assert "es_median_mm" not in summary["segments"][0]
 
 
 def test_an_ed_that_cannot_be_measured_gives_none_instead_of_numbers(cycle):
-    labels, affine = _dome(32, 24)
+    labels, affine = half_shell(32, 24)
     broken = measure_cycle([labels, np.where(labels == 1, 1, 0)], affine, ed=1)
     summary = json.loads(json.dumps(cycle_summary(broken), allow_nan=False))
     assert summary["median_mm"] is None and summary["vertices"] == 0 and summary["segments"] == []

@@ -29,3 +29,12 @@ def rotation(seed: int) -> np.ndarray:
     q, r = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
     q *= np.sign(np.diag(r))
     return q * np.sign(np.linalg.det(q))
+
+
+def half_shell(outer: float, inner: float):
+    """Labels of half a spherical shell in 2 mm voxels, its base at z = 0, and the affine."""
+    x, y, z, affine = centred_grid(36.0, (2.0, 2.0, 2.0))
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    labels = np.where(radius < inner, 1, np.where(radius < outer, 2, 0))
+    labels[z < 0] = 0
+    return labels.astype(np.uint8), affine
