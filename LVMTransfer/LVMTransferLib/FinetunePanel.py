@@ -60,7 +60,7 @@ class FinetunePanel(Panel):
             return True
 
         if self.runner.run(_("Fine-tune"), work, torch=True):
-            slicer.app.settings().setValue(LAST_RUN, str(runPath))
+            slicer.app.settings().setValue(LAST_RUN, str(runPath.absolute()))
             self._show()
             self._enable()
 
@@ -130,7 +130,7 @@ class FinetunePanel(Panel):
             missing.append(_("a run folder"))
         if self.training.record.state == DONE:
             missing.append(_("a new run folder, because the training in this one is finished"))
-        if self._resumable:
+        if self._resumable and resumeArguments(parameters.runPath):
             return missing
         if not (self._source() / "bundle.json").is_file():
             missing.append(_("a model folder (step 2, or Start from)"))

@@ -44,7 +44,9 @@ def finetuneArguments(
     :param epochs: 0 = as many as the recipe has.
     :param minutes: stop then with the best model so far; 0 = no limit.
     """
-    arguments = ["finetune", str(pairsPath), "--from", str(sourcePath), "--out", str(runPath), "--preset", recipe]
+    # Absolute: a later Slicer, with another current folder, resumes by the same words.
+    pairs, source, run = (str(path.absolute()) for path in (pairsPath, sourcePath, runPath))
+    arguments = ["finetune", pairs, "--from", source, "--out", run, "--preset", recipe]
     if cases:
         arguments += ["--cases", str(cases)]
     if epochs:
@@ -142,11 +144,18 @@ class TrainingProcess:
 
     def askToStop(self) -> None:
         """Ask the training to stop after its step; the request is a file, so it works on every system."""
+        from LVMLib.errors import StorageError
         from LVMLib.learning.training.runfolder import RunFolder
 
-        if self._stopAt is None:
-            self._stopAt = time.monotonic()
+        if self._stopAt is not None:
+            return
+        self._stopAt = time.monotonic()
+        try:
             RunFolder(self.runPath).request_stop()
+        except StorageError:
+            # The disk takes no file, as when it is full: tell the process itself.
+            self._told = True
+            self.end(force=False)
 
     @property
     def stopping(self) -> bool:

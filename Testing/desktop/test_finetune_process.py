@@ -207,6 +207,46 @@ def test_a_model_that_is_not_better_than_its_source_is_refused_and_not_offered(p
     assert ("refused" in panel.ui.useModelButton.toolTip) != better
 
 
+def test_closing_the_scene_loses_no_run_and_a_model_in_use_is_not_brought_up_again(desktop, panel, tmp_path):
+    import slicer
+    from LVMTransferLib.FinetunePanel import LAST_RUN
+    from LVMTransferLib.SceneTraining import updateTrainingChart
+
+    run = written_run(tmp_path / "run", better=True)
+    slicer.app.settings().setValue(LAST_RUN, str(run))
+    panel.parameters.runPath = run
+    updateTrainingChart(run, panel.finetunePanel.training.record)
+    slicer.mrmlScene.Clear(0)
+    assert panel.parameters.runPath == run
+    assert len(table(panel)) == 4
+    panel.ui.useModelButton.click()
+    slicer.mrmlScene.Clear(0)
+    assert panel.ui.runPathEdit.currentPath == ""
+    assert panel.ui.finetuneStatusLabel.text.startswith("Not started")
+    assert table(panel) == []
+
+
+def test_a_run_that_the_command_line_started_is_followed_and_its_end_is_seen(desktop, panel, tmp_path):
+    from LVMLib.learning.training.runfolder import RunFolder
+
+    folder = RunFolder(tmp_path)
+    with folder.working({"command": "lvm finetune", "source": None, "config": {}}, resume=False):
+        panel.parameters.runPath = tmp_path
+        assert panel.ui.stopFinetuneButton.enabled
+        assert not panel.ui.finetuneButton.enabled
+        folder.event("out_of_memory", action="smaller crops")
+        folder.event("source", dice=0.7, blood_pool=0.8, lvm=0.6, cases={})
+        wait(desktop, lambda: "not enough memory" in panel.ui.finetuneStatusLabel.text)
+        panel.ui.stopFinetuneButton.click()
+        assert folder.stop_requested()
+        folder.event("cancelled")
+        folder.update(status="cancelled")
+    wait(desktop, lambda: not panel.finetunePanel.training.active)
+    assert panel.ui.finetuneStatusLabel.text.startswith("Stopped.")
+    # Its words name no absolute folders: pairs and model have to be chosen.
+    assert "a pairs folder" in panel.ui.finetuneButton.toolTip
+
+
 def test_a_folder_with_another_programs_run_shows_no_run(panel, tmp_path):
     (tmp_path / "run.json").write_text("[]")
     (tmp_path / "events.jsonl").write_text('[1]\nnot json\n{"event": "epoch"')
