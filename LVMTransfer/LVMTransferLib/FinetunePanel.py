@@ -61,6 +61,7 @@ class FinetunePanel(Panel):
 
         if self.runner.run(_("Fine-tune"), work, torch=True):
             slicer.app.settings().setValue(LAST_RUN, str(runPath.absolute()))
+            self.runner.report(_("The training was started (step 7)."))
             self._show()
             self._enable()
 

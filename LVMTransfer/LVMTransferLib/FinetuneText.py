@@ -68,8 +68,9 @@ def detailText(record: TrainingRecord) -> str:
         return ""
     parts = [_("Epoch {epoch} of {epochs}").format(epoch=last["epoch"], epochs=last["epochs"])]
     parts.append(_("loss {value:.3f}").format(value=last["loss"]))
-    if last["best"] >= 0:
-        parts.append(_("best validation Dice {value:.3f}").format(value=last["best"]))
+    if record.best:
+        best = {"value": record.best["dice"], "n": record.best["epoch"]}
+        parts.append(_("best validation Dice {value:.3f} in epoch {n}").format(**best))
     if record.source:
         parts.append(_("source {value:.3f}").format(value=record.source["dice"]))
     if record.state in (STARTING, RUNNING):

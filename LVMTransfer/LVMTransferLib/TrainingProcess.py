@@ -103,7 +103,8 @@ class TrainingProcess:
 
     def __init__(self, runPath: Path) -> None:
         self.runPath = runPath
-        self._child, self._stopAt, self._told = None, None, False
+        self._child, self._begun = None, False
+        self._stopAt, self._told = None, False
 
     def start(self, arguments: Sequence[str]) -> None:
         """Start ``lvm`` with these arguments; returns at once.
@@ -115,7 +116,7 @@ class TrainingProcess:
         command = [pythonExecutable(), "-m", "LVMLib.cli.main", *arguments]
         paths = [str(LIBRARY_FOLDER), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
-        self._stopAt, self._told = None, False
+        self._begun, self._stopAt, self._told = False, None, False
         with storage_errors(self.runPath):
             self.runPath.mkdir(parents=True, exist_ok=True)
             with open(self.runPath / OUTPUT, "wb") as output:
@@ -127,8 +128,9 @@ class TrainingProcess:
         """Return how the run stands, one of the states of :mod:`TrainingRecord`."""
         state, status = self._folderState(), self._child.poll() if self._child is not None else 0
         if status is None:
-            # A resumed run is what it was until the new process has come to its folder.
-            return RUNNING if state == RUNNING else STARTING
+            # A resumed run is what it was until the new process has come to its folder; one that is done still ends.
+            self._begun = self._begun or state == RUNNING
+            return RUNNING if self._begun else STARTING
         # It ended by itself and unasked, with an error: its last line says why, also where its folder could not be
         # written. A process that a signal ended has a negative status.
         return FAILED if status > 0 and not self.stopping else state

@@ -105,7 +105,10 @@ def test_training_runs_beside_the_panel_and_its_model_is_offered_for_the_next_ca
     assert training.active, ui.statusLabel.text
     assert ui.stopFinetuneButton.enabled
     assert not ui.finetuneButton.enabled
-    wait(desktop, lambda: not training.active)
+    states = []
+    wait(desktop, lambda: states.append(training.record.state) or not training.active)
+    assert set(states) == {"starting", "running", "done"}
+    assert states == sorted(states, key=["starting", "running", "done"].index)
     assert ui.finetuneProgressBar.value == 100
     assert ui.finetuneDeviceValue.text == "Processor (CPU)"
     events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
