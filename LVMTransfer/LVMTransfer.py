@@ -73,6 +73,20 @@ class Recipe(enum.Enum):
         }[self.value]
 
 
+class ContourWall(enum.Enum):
+    """The wall on which the tools of the contours act."""
+
+    NEARER = ""
+    ENDOCARDIUM = "endocardium"
+    EPICARDIUM = "epicardium"
+
+    def label(self) -> str:
+        """Return the text in the combo box."""
+        return {"": _("Nearer one; both for slices"), "endocardium": _("Endocardium"), "epicardium": _("Epicardium")}[
+            self.value
+        ]
+
+
 @parameterNodeWrapper
 class LVMTransferParameterNode:
     """What the radiologist chose; saved with the scene.
@@ -82,6 +96,8 @@ class LVMTransferParameterNode:
     edPhase, esPhase: phase numbers of end-diastole and end-systole, from 0.
     sourcePath: model that fine-tuning starts from; not chosen = bundlePath. recipe: how it trains.
     trainingCases: number of training cases; 0 = all. epochs: 0 = as in the recipe. timeLimit: minutes; 0 = none.
+    contourWall, dragRadius, toolStep, sliceStep: on what and how far the tools of the contours act, mm.
+    viewsFollowPhase: whether the LV views turn to the axis of each phase.
     repairRadius: closing radius in voxels. spacing: voxel size of the exported pair, mm.
     signer, signReason, overrideReason: who signs, why labels that fail are signed, why unsigned ones are exported.
     studyReaders, studyCases, studyProposal: a blinded second reading: names with commas, how many cases, from what.
@@ -94,6 +110,11 @@ class LVMTransferParameterNode:
     segmentation: vtkMRMLSegmentationNode
     edPhase: Annotated[int, WithinRange(0, 99)] = 0
     esPhase: Annotated[int, WithinRange(0, 99)] = 0
+    contourWall: ContourWall = ContourWall.NEARER
+    dragRadius: Annotated[float, WithinRange(5.0, 80.0)] = 35.0
+    toolStep: Annotated[float, WithinRange(0.5, 10.0)] = 2.0
+    sliceStep: Annotated[float, WithinRange(2.0, 20.0)] = 8.0
+    viewsFollowPhase: bool = True
     repairRadius: Annotated[int, WithinRange(1, 15)] = 5
     reader: str = "reader1"
     signer: str = ""
@@ -113,9 +134,9 @@ class LVMTransferParameterNode:
 
 
 class LVMTransferWidget(ModuleWidget):
-    """The panel: seven numbered sections, each with a .ui file and a class of LVMTransferLib."""
+    """The panel: numbered sections, each with a .ui file and a class of LVMTransferLib."""
 
-    sections = ("Cases", "Predict", "Correct", "Check", "Readers", "Export", "Finetune")
+    sections = ("Cases", "Predict", "Correct", "Contours", "Check", "Readers", "Export", "Finetune")
 
     def makeLogic(self):
         """Return the module's logic."""
@@ -125,6 +146,7 @@ class LVMTransferWidget(ModuleWidget):
         """Return the sections."""
         from LVMTransferLib.AgreementPanel import AgreementPanel
         from LVMTransferLib.CheckPanel import CheckPanel
+        from LVMTransferLib.ContourPanel import ContourPanel
         from LVMTransferLib.ExportPanel import ExportPanel
         from LVMTransferLib.FinetunePanel import FinetunePanel
         from LVMTransferLib.Panel import leaveEmptyUntilChosen
@@ -146,6 +168,7 @@ class LVMTransferWidget(ModuleWidget):
             self.worklistPanel,
             PredictPanel(self),
             ReviewPanel(self),
+            ContourPanel(self),
             self.checkPanel,
             ValvePanel(self),
             SignPanel(self),

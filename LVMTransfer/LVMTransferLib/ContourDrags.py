@@ -92,7 +92,7 @@ class ContourDrags:
         if editor.phase != editor.phaseShown():
             self._press, self._touched = None, {}
             editor.enterPhase(turnViews=self.turnViews)
-            self._suspected = True
+            self.suspect()
         touched, self._touched = self._touched, {}
         try:
             done = [self._edit(node) for node in touched.values() if node.GetScene() is not None]
@@ -102,6 +102,12 @@ class ContourDrags:
         if not any(done):
             editor.redraw(self._press.edit.surfaces if self._press and self._press.edit else None)
         self._watchCurves()
+
+    def suspect(self) -> None:
+        """Look, when the changes have settled, whether another tool has changed the labels."""
+        self._suspected = True
+        if self.takesLabels:
+            self._foreign.request()
 
     def takeForeign(self) -> None:
         """Let the contours follow the labels of another tool, if there are any."""
@@ -182,9 +188,7 @@ class ContourDrags:
     def _onSegmentation(self, caller: object, event: str) -> None:
         if not self.editor.drawing and self.editor.current is not None:
             self.editor.current.spoil()
-            self._suspected = True
-            if self.takesLabels:
-                self._foreign.request()
+            self.suspect()
 
     def _onNodeRemoved(self, caller: object, event: str) -> None:
         if not self.editor.drawing and not slicer.mrmlScene.IsClosing():
