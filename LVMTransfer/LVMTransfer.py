@@ -39,6 +39,29 @@ class LVMTransfer(ScriptedLoadableModule):
             " Development Across Two Institutions Incorporating Transfer Learning; the 4D network follows"
             " Myronenko et al. (2019)."
         )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer phantom cases in Slicer's Sample Data module; they are made on this computer, nothing is downloaded."""
+    import SampleData
+
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="LVM",
+        sampleName=_("LVM phantom cases"),
+        uris="",
+        fileNames="LVMPhantom",
+        customDownloader=openSampleData,
+    )
+
+
+def openSampleData(source):
+    """Show LVM Transfer and make its phantom cases.
+
+    :param source: the entry of the Sample Data module.
+    """
+    slicer.util.selectModule("LVMTransfer")
+    slicer.util.getModuleWidget("LVMTransfer").makeSampleCohort()
 
 
 class Device(enum.Enum):
@@ -213,11 +236,22 @@ class LVMTransferWidget(ModuleWidget):
         self.readingPanel.noteEdits(phases)
 
     def onCohortChanged(self):
-        """List cases and readers again after something was written to the cohort."""
-        self.worklistPanel.relist()
+        """Let the sections read the cohort again after something was written to it."""
         if self.parameters is not None:
-            self.agreementPanel.relist()
-        self.refresh()
+            for panel in self.panels:
+                panel.cohortChanged()
+            self.refresh()
+
+    def makeSampleCohort(self):
+        """Make phantom cases on this computer, for the tutorial, and list them; called by the Sample Data module."""
+        from LVMTransferLib.SampleCohort import makeSampleCohort, sampleFolder
+
+        folder = sampleFolder()
+        made = self.runner.run(_("Phantom cases"), lambda progress: makeSampleCohort(folder, progress=progress))
+        if made is not None:
+            self.parameters.cohortPath = folder
+            self.onCohortChanged()
+            self.runner.report(_("{count} phantom cases are in {folder}.").format(count=len(made), folder=folder))
 
 
 class LVMTransferLogic(ScriptedLoadableModuleLogic, SceneCases, SceneReadings, SceneReviews):

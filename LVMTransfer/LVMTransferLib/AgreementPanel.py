@@ -42,6 +42,10 @@ class AgreementPanel(Panel):
         noReport = [] if self._report else [_("a comparison")]
         setReady(self.ui.openReportButton, noReport, _("Open the report in the browser"), busy=busy)
 
+    def cohortChanged(self) -> None:
+        """List the readers again."""
+        self.relist()
+
     def relist(self) -> None:
         """Read again who labelled cases of the cohort."""
         cohortPath = self.parameters.cohortPath

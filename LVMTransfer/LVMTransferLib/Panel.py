@@ -103,6 +103,9 @@ class Panel:
     def refresh(self) -> None:
         """Enable and fill the widgets of the section from the parameter node."""
 
+    def cohortChanged(self) -> None:
+        """Called when something was written to the cohort: read it again; `refresh` follows."""
+
     def leave(self) -> None:
         """Called when the user opens another module; the parameter node is still there."""
 

@@ -225,9 +225,12 @@ def _segmentMask(segment: slicer.vtkSegment, toWorld: np.ndarray, grid: Grid) ->
         return mask
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
+    affine = toWorld @ slicer.util.arrayFromVTKMatrix(matrix)
+    if np.allclose(affine, grid.affine, rtol=0, atol=1e-6):  # mm: nothing to resample
+        return _pasted(image, segment.GetLabelValue(), mask)
     placed = slicer.vtkOrientedImageData()
     placed.ShallowCopy(image)
-    placed.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(toWorld @ slicer.util.arrayFromVTKMatrix(matrix)))
+    placed.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(affine))
     reference = slicer.vtkOrientedImageData()
     reference.SetExtent(0, grid.shape[2] - 1, 0, grid.shape[1] - 1, 0, grid.shape[0] - 1)
     reference.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(np.array(grid.affine)))
@@ -235,13 +238,18 @@ def _segmentMask(segment: slicer.vtkSegment, toWorld: np.ndarray, grid: Grid) ->
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
         placed, reference, result, False, True
     )
-    scalars = result.GetPointData().GetScalars()
-    start, stop = np.array(result.GetExtent()[4::-2]), np.array(result.GetExtent()[5::-2]) + 1
-    values = numpy_support.vtk_to_numpy(scalars).reshape(stop - start)
-    low, high = np.maximum(start, 0), np.minimum(stop, grid.shape)
+    return _pasted(result, segment.GetLabelValue(), mask)
+
+
+def _pasted(image: slicer.vtkOrientedImageData, value: int, mask: np.ndarray) -> np.ndarray:
+    """Mark the voxels of ``image`` that have ``value`` in ``mask`` ``(Z, Y, X)``, whose grid it shares; return it."""
+    extent = image.GetExtent()
+    start, stop = np.array(extent[4::-2]), np.array(extent[5::-2]) + 1
+    values = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(stop - start)
+    low, high = np.maximum(start, 0), np.minimum(stop, mask.shape)
     if (high > low).all():
         inside = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start))
-        mask[tuple(map(slice, low, high))] = values[inside] == segment.GetLabelValue()
+        mask[tuple(map(slice, low, high))] = values[inside] == value
     return mask
 
 

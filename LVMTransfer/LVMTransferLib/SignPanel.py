@@ -12,6 +12,7 @@ class SignPanel(Panel):
     """Signs the open case off with a name, or takes the signature back."""
 
     def setup(self) -> None:
+        self._state = self._shownFor = None
         self.ui.signButton.connect("clicked()", self.onSign)
         self.ui.withdrawButton.connect("clicked()", self.onWithdraw)
 
@@ -21,7 +22,9 @@ class SignPanel(Panel):
         if reading is not None and not (self.parameters.signer.strip() or self.parameters.reader.strip()):
             missing.append(_("who signs"))
         setReady(self.ui.signButton, missing, _("Save, check, and sign ED and ES"), busy=busy)
-        state = self._state(reading)
+        if reading is not self._shownFor:
+            self.cohortChanged()
+        state = self._state
         missing = [] if state is not None and state.signed else [_("a signature")]
         setReady(self.ui.withdrawButton, missing, _("Take the signature back"), busy=busy)
         self.ui.signStateLabel.text = describeSignature(state)
@@ -50,14 +53,14 @@ class SignPanel(Panel):
             self.runner.report(_("The signature was taken back."))
             self.owner.onCohortChanged()
 
-    def _state(self, reading: object) -> object:
-        if reading is None:
-            return None
-        try:
-            return self.logic.signOffState(reading)
-        except LVMError as error:
-            self.runner.report(str(error))
-            return None
+    def cohortChanged(self) -> None:
+        """Read again whether the open case is signed."""
+        self._state, self._shownFor = None, self.owner.currentReading()
+        if self._shownFor is not None:
+            try:
+                self._state = self.logic.signOffState(self._shownFor)
+            except LVMError as error:
+                self.runner.report(str(error))
 
 
 def describeSignature(state: object) -> str:

@@ -12,13 +12,14 @@ class StudyPanel(Panel):
     """Starts a blinded study, says what comes next, opens it and records that it was read."""
 
     def setup(self) -> None:
-        self._study = self._state = None
+        self._study = self._state = self._shownFor = None
         self.ui.startStudyButton.connect("clicked()", self.onStart)
         self.ui.openReadingButton.connect("clicked()", self.onOpen)
         self.ui.finishReadingButton.connect("clicked()", self.onFinish)
 
     def refresh(self) -> None:
-        self._read()
+        if str(self.parameters.cohortPath) != self._shownFor:
+            self.cohortChanged()
         parameters, busy = self.parameters, self.runner.busy
         missing = [] if self._cohort() else [_("a cohort folder (step 1)")]
         if len(self._readers()) < 2:
@@ -67,8 +68,10 @@ class StudyPanel(Panel):
             self.owner.onCohortChanged()
             self.runner.report(self.ui.studyLabel.text)
 
-    def _read(self) -> None:
+    def cohortChanged(self) -> None:
+        """Read again where the study stands."""
         self._study = self._state = None
+        self._shownFor = str(self.parameters.cohortPath)
         if self._cohort():
             try:
                 self._study, self._state = self.logic.study(self.parameters.cohortPath)

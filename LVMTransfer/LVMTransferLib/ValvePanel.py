@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from LVMTransferLib import SceneViews
+from LVMTransferLib.Later import Watch
 from LVMTransferLib.Panel import Panel, setReady
 from LVMTransferLib.SceneDifferences import differenceLegend, removeDifference
-from LVMTransferLib.SceneValves import newValveNode, startPlacing, valveCurves
+from LVMTransferLib.SceneValves import newValveNode, startPlacing, valveCurves, valveNodes
 
 
 class ValvePanel(Panel):
     """Places closed curves along the leaflets, ends cavity and outflow tract there, and shows what was cut."""
 
     def setup(self) -> None:
+        self._changes = Watch(self._placed)
         self.ui.mitralButton.connect("clicked()", lambda: self.onPlace("mitral"))
         self.ui.aorticButton.connect("clicked()", lambda: self.onPlace("aortic"))
         self.ui.cutButton.connect("clicked()", self.onCut)
@@ -29,9 +33,11 @@ class ValvePanel(Panel):
             missing = [_("a valve curve in the phase shown")]
         setReady(self.ui.cutButton, missing, _("End cavity and outflow tract of the phase shown there"), busy=busy)
         self.showLegend()
+        self._follow()
 
     def forget(self) -> None:
         """The difference belongs to another case."""
+        self._changes.release()
         removeDifference()
         self.showLegend()
 
@@ -72,6 +78,18 @@ class ValvePanel(Panel):
         legend = differenceLegend()
         self.ui.differenceLabel.text = legend or _("None is shown")
         setReady(self.ui.hideDifferenceButton, [] if legend else [_("a difference in the views")], _("Hide it"))
+
+    def _follow(self) -> None:
+        volumeNode = self.parameters.inputVolume
+        markups, modified = slicer.vtkMRMLMarkupsNode, (vtk.vtkCommand.ModifiedEvent,)
+        points = (markups.PointPositionDefinedEvent, markups.PointRemovedEvent)
+        curves = valveNodes(volumeNode) if volumeNode else []
+        browserNode = self.logic.browserOf(volumeNode) if volumeNode else None
+        self._changes.follow((browserNode, modified), *((node, points) for node in curves))
+
+    def _placed(self) -> None:
+        if self.parameters is not None:
+            self.refresh()
 
     def _phase(self) -> int:
         return self.logic.phaseShown(self.parameters.inputVolume)

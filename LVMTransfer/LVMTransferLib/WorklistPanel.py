@@ -50,6 +50,10 @@ class WorklistPanel(Panel):
             missing.append(_("a CT that is not in the cohort yet"))
         setReady(self.ui.addCaseButton, missing, _("Make the CT a new case without the patient's identity"), busy=busy)
 
+    def cohortChanged(self) -> None:
+        """List the cases again."""
+        self.relist()
+
     def relist(self) -> None:
         """Read the cohort folder again."""
         if self.parameters is None:
@@ -84,7 +88,7 @@ class WorklistPanel(Panel):
         )
         if caseId is not None:
             self.owner.readingPanel.adoptScene(caseId, volumeNode, segmentationNode)
-            self.relist()
+            self.owner.onCohortChanged()
 
     def _open(self, row: int) -> None:
         if self._worklist is not None and 0 <= row < len(self._worklist.items):

@@ -385,7 +385,7 @@ def circle(height: float, radius: float = 14.0) -> np.ndarray:
     return np.column_stack([radius * np.cos(turn), radius * np.sin(turn), np.full(12, height)])
 
 
-def test_valve_curves_cut_the_phase_shown_and_are_saved_and_shown_with_the_case(panel, cohort):
+def test_valve_curves_cut_the_phase_shown_and_are_saved_and_shown_with_the_case(desktop, panel, cohort):
     import slicer
     from LVMTransferLib.SceneValves import valveNode
 
@@ -394,9 +394,11 @@ def test_valve_curves_cut_the_phase_shown_and_are_saved_and_shown_with_the_case(
     node = valveNode(reading.volumeNode, "mitral", ED)
     interaction = slicer.app.applicationLogic().GetInteractionNode()
     assert interaction.GetCurrentInteractionMode() == interaction.Place
+    assert not panel.ui.cutButton.enabled
     slicer.util.updateMarkupsControlPointsFromArray(node, circle(0.0, 24.0), world=True)
-    panel.refresh()
+    settle(desktop, 0.1)
     before = reading.labels(ED)
+    assert panel.ui.cutButton.enabled, panel.ui.cutButton.toolTip
     panel.ui.cutButton.click()
     after = reading.labels(ED)
     assert ((before == 1) & (after == 0)).sum() > 50, panel.ui.statusLabel.text
@@ -431,3 +433,27 @@ def test_a_curve_with_a_point_that_is_no_number_changes_nothing_and_is_named(des
     slicer.mrmlScene.RemoveNode(node)
     panel.ui.closeCaseButton.click()
     assert case_of(cohort).valves("anna", ED) == {}
+
+
+def test_the_sample_data_module_offers_phantom_cases_that_the_panel_makes_and_lists(panel, tmp_path, monkeypatch):
+    import sys
+    import types
+
+    offered = {}
+    logic = types.SimpleNamespace(registerCustomSampleDataSource=lambda **source: offered.update(source))
+    monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=logic))
+    module = sys.modules["LVMTransfer"]
+    module.registerSampleData()
+    assert offered["category"] == "LVM"
+    assert offered["customDownloader"] is module.openSampleData
+    from LVMTransferLib import SampleCohort
+
+    monkeypatch.setattr(SampleCohort, "sampleFolder", lambda: tmp_path / "LVMPhantom")
+    make = SampleCohort.makeSampleCohort
+    monkeypatch.setattr(
+        SampleCohort, "makeSampleCohort", lambda folder, progress: make(folder, cases=1, phases=2, progress=progress)
+    )
+    monkeypatch.setattr(SampleCohort, "SAMPLE_SPACING_MM", 5.0)
+    panel.makeSampleCohort()
+    assert panel.ui.worklistTable.item(0, 0).text() == "phantom-1", panel.ui.statusLabel.text
+    assert panel.ui.statusLabel.text.startswith("1 phantom cases are in ")
