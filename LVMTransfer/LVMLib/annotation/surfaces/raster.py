@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numba import njit
-from scipy import ndimage
 
 from ...grid import BACKGROUND, BLOOD_POOL, LVM
 from .fields import ROUND, THIN_WALL_STEPS, label_of
@@ -117,113 +116,48 @@ def _may_differ(new, old, point, half):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def fill(new, old, matrix, slab, out):
+def fill(states, whole, matrix, start, out):
     """Write the labels of a state into ``out`` (k, j, i) where they may differ from those of another state.
 
-    ``matrix`` (3, 4) maps (i, j, k, 1) of ``out`` to local mm. Blocks that one label surely fills, or that are the same
-    in both states, are not looked at voxel by voxel. Between the heights of ``slab`` nothing counts as the same.
+    ``states``: the fields of both. ``matrix`` (3, 4) maps (i, j, k, 1) of the whole grid, in which ``out`` begins at
+    ``start`` (k, j, i), to local mm: so a voxel has the same place to the bit in every box. Blocks that one label
+    surely fills, or (unless ``whole``) that are the same in both states, are not looked at voxel by voxel.
     """
+    new, old = states
     steps = np.zeros((4, 3))
     for axis in range(3):
         steps[axis] = matrix[:, axis]
         steps[3, 0] = max(steps[3, 0], math.sqrt((steps[axis] ** 2).sum()))
     middle = 0.5 * (BLOCK - 1)
     half = middle * math.sqrt((steps[:3] ** 2).sum()) + 1e-6
-    for k0 in range(0, out.shape[0], BLOCK):
-        for j0 in range(0, out.shape[1], BLOCK):
-            for i0 in range(0, out.shape[2], BLOCK):
-                p, q, r = i0 + middle, j0 + middle, k0 + middle
-                x = matrix[0, 0] * p + matrix[0, 1] * q + matrix[0, 2] * r + matrix[0, 3]
-                y = matrix[1, 0] * p + matrix[1, 1] * q + matrix[1, 2] * r + matrix[1, 3]
-                z = matrix[2, 0] * p + matrix[2, 1] * q + matrix[2, 2] * r + matrix[2, 3]
-                known = z + half < slab[0] or z - half > slab[1]
-                if known and not _may_differ(new, old, (x, y, z), half):
+    for k in range(0, out.shape[0], BLOCK):
+        for j in range(0, out.shape[1], BLOCK):
+            for i in range(0, out.shape[2], BLOCK):
+                first = (start[2] + i, start[1] + j, start[0] + k)
+                x, y, z = _place(matrix, first[0] + middle, first[1] + middle, first[2] + middle)
+                if not whole and not _may_differ(new, old, (x, y, z), half):
                     continue
                 label = _whole_block(new, x, y, z, half)
-                block = out[k0 : k0 + BLOCK, j0 : j0 + BLOCK, i0 : i0 + BLOCK]
+                block = out[k : k + BLOCK, j : j + BLOCK, i : i + BLOCK]
                 if label != UNSURE:
                     block[:] = label
                 else:
-                    _fill_block(new, matrix, steps, (i0, j0, k0), block)
+                    _fill_block(new, matrix, steps, first, block)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _place(matrix, i, j, k):
+    return (
+        matrix[0, 0] * i + matrix[0, 1] * j + matrix[0, 2] * k + matrix[0, 3],
+        matrix[1, 0] * i + matrix[1, 1] * j + matrix[1, 2] * k + matrix[1, 3],
+        matrix[2, 0] * i + matrix[2, 1] * j + matrix[2, 2] * k + matrix[2, 3],
+    )
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _fill_block(f, matrix, steps, start, out):
+def _fill_block(f, matrix, steps, first, out):
     for k in range(out.shape[0]):
         for j in range(out.shape[1]):
             for i in range(out.shape[2]):
-                p, q, r = i + start[0], j + start[1], k + start[2]
-                x = matrix[0, 0] * p + matrix[0, 1] * q + matrix[0, 2] * r + matrix[0, 3]
-                y = matrix[1, 0] * p + matrix[1, 1] * q + matrix[1, 2] * r + matrix[1, 3]
-                z = matrix[2, 0] * p + matrix[2, 1] * q + matrix[2, 2] * r + matrix[2, 3]
+                x, y, z = _place(matrix, float(first[0] + i), float(first[1] + j), float(first[2] + k))
                 out[k, j, i] = label_of(f, x, y, z, steps)
-
-
-@njit(cache=True, error_model="numpy")
-def _root(parent, n):
-    while parent[n] != n:
-        parent[n] = parent[parent[n]]
-        n = parent[n]
-    return n
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _pieces(labels, row, low, high):
-    """Return, per voxel (flat), the first voxel of its piece, or -1 outside the slab.
-
-    The slab: ``low`` <= row · (i, j, k, 1) <= ``high``. Pieces of one label connect through faces.
-    """
-    size, flat = labels.shape, labels.ravel()
-    steps = (size[1] * size[2], size[2], 1)
-    parent = np.full(labels.size, -1, np.int32)
-    for n in range(labels.size):
-        place = (n // steps[0], n // steps[1] % size[1], n % size[2])
-        z = row[0] * place[2] + row[1] * place[1] + row[2] * place[0] + row[3]
-        if z < low or z > high:
-            continue
-        parent[n] = n
-        for axis in range(3):
-            m = n - steps[axis]
-            if place[axis] > 0 and parent[m] >= 0 and flat[m] == flat[n]:
-                a, b = _root(parent, m), _root(parent, n)
-                parent[max(a, b)] = min(a, b)
-    for n in range(labels.size):
-        if parent[n] >= 0:
-            parent[n] = _root(parent, n)
-    return parent
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _leaving(pieces, size):
-    """Return, at the first voxel of each piece, whether it goes on outside the slab or the box."""
-    steps = (size[1] * size[2], size[2], 1)
-    leaves = np.zeros(pieces.size, np.bool_)
-    for n in range(pieces.size):
-        if pieces[n] < 0:
-            continue
-        place = (n // steps[0], n // steps[1] % size[1], n % size[2])
-        for axis in range(3):
-            edge = place[axis] == 0 or place[axis] == size[axis] - 1
-            if edge or pieces[n - steps[axis]] < 0 or pieces[n + steps[axis]] < 0:
-                leaves[pieces[n]] = True
-    return leaves
-
-
-def tidy(labels: np.ndarray, matrix: np.ndarray, low: float, high: float) -> None:
-    """Join or fill, in place, what is detached or enclosed between two heights.
-
-    Where the base meets walls that lean inwards, pockets and crumbs of some voxels may come about. Each piece of a
-    label that does not leave the slab takes the label that it touches most. ``matrix`` as for `fill`, heights local mm.
-    """
-    if not labels.size:
-        return
-    pieces = _pieces(np.ascontiguousarray(labels), matrix[2], low, high)
-    roots = np.flatnonzero((pieces == np.arange(labels.size)) & ~_leaving(pieces, labels.shape))
-    pieces = pieces.reshape(labels.shape)
-    for root in roots:
-        piece = pieces == root
-        around = ndimage.binary_dilation(piece) & ~piece
-        votes = np.bincount(labels[around], minlength=3)
-        if labels.flat[root] == LVM and votes[BLOOD_POOL]:
-            votes[BACKGROUND] = 0  # this muscle closes the cavity
-        labels[piece] = votes.argmax()

@@ -14,7 +14,8 @@ from ...grid import Grid
 from ..axes import LVAxes
 from .fields import Fields, sample
 from .frame import ANGLES, STEP_MM, Frame
-from .raster import fill, tidy
+from .pieces import tidy
+from .raster import fill
 from .spline import pad_base, pad_lateral, values
 
 ENDOCARDIUM, EPICARDIUM, BASE = "endocardium", "epicardium", "base"
@@ -22,7 +23,7 @@ SURFACES = (ENDOCARDIUM, EPICARDIUM, BASE)
 RIM = "rim"
 PARTS = (*SURFACES, RIM)
 """What a state holds control points of; the rim (where the wall ends) moves with the base."""
-EVERYWHERE, NOWHERE = (-np.inf, np.inf), (np.inf, -np.inf)
+Box = tuple[slice, slice, slice]
 MOVED_MARGIN_MM = 2.0
 """Between control points a surface bulges by less than this."""
 
@@ -40,6 +41,25 @@ class Pin:
 
     surface: str
     point: tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Tidied:
+    """Voxels (N, 3) (k, j, i) that tidying changed, and their labels (N,) before and after."""
+
+    places: np.ndarray
+    raw: np.ndarray
+    labels: np.ndarray
+
+    def box_of_difference(self, other: _Tidied) -> Box:
+        """Return the box around the voxels that only one of the two changed, or changed otherwise."""
+        own, others = (
+            {(*place, label) for place, label in zip(t.places.tolist(), t.labels.tolist())} for t in (self, other)
+        )
+        places = np.array([place[:3] for place in own ^ others], dtype=int).reshape(-1, 3)
+        if not len(places):
+            return (slice(0, 0),) * 3
+        return tuple(slice(int(a), int(b) + 1) for a, b in zip(places.min(axis=0), places.max(axis=0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,33 +157,37 @@ class WallSurfaces:
         """
         grid.require_orthogonal("grid of the labels")
         labels = np.zeros(grid.shape, np.uint8)
-        self._fill(labels, grid, self.box(grid), self, EVERYWHERE)
+        self._fill(labels, grid, self.box(grid), None)
         self._tidy(labels, grid)
         return labels
 
-    def _matrix(self, grid: Grid, box: tuple[slice, ...]) -> np.ndarray:
-        """Return the matrix (3, 4) from (i, j, k, 1) of a box to local mm."""
+    def _fill(self, labels: np.ndarray, grid: Grid, box: Box, before: WallSurfaces | None) -> None:
+        """Write this state's labels, not yet tidied, into a box: all, or those that may differ from ``before``."""
         matrix = np.empty((3, 4))
         matrix[:, :3] = self.frame.turn @ grid.affine[:3, :3]
-        matrix[:, 3] = self.frame.local(grid.to_ras(np.array([side.start for side in box[::-1]])))
-        return matrix
+        matrix[:, 3] = self.frame.local(grid.affine[:3, 3])
+        start = tuple(side.start for side in box)
+        fill((self.fields, (before or self).fields), before is None, matrix, start, labels[box])
 
-    def _fill(
-        self,
-        labels: np.ndarray,
-        grid: Grid,
-        box: tuple[slice, ...],
-        before: WallSurfaces,
-        slab: tuple[float, float],
-    ) -> None:
-        """Write this state's labels into a box: between the heights ``slab`` all, elsewhere those that may differ."""
-        fill(self.fields, before.fields, self._matrix(grid, box), slab, labels[box])
+    def _tidy(self, labels: np.ndarray, grid: Grid) -> _Tidied:
+        """Tidy labels in place; return (and remember) what that changed."""
+        box = self.box(grid)
+        places, raw = tidy(labels[box])
+        places += [side.start for side in box]
+        self._remembered[_key(grid)] = found = _Tidied(places, raw, labels[tuple(places.T)])
+        return found
 
-    def _tidy(self, labels: np.ndarray, grid: Grid) -> None:
-        box = self._end_box(grid)
-        tidy(labels[box], self._matrix(grid, box), *self._ends())
+    @cached_property
+    def _remembered(self) -> dict[tuple, _Tidied]:
+        """What tidying changed, by grid: so the labels before it can be had back, and the next state's made of them."""
+        return {}
 
-    def update_labels(self, labels: np.ndarray, before: WallSurfaces, grid: Grid) -> tuple[slice, slice, slice] | None:
+    def _tidied(self, grid: Grid) -> _Tidied:
+        if _key(grid) not in self._remembered:
+            self.to_labels(grid)
+        return self._remembered[_key(grid)]
+
+    def update_labels(self, labels: np.ndarray, before: WallSurfaces, grid: Grid) -> Box | None:
         """Turn, in place, the labels of the state ``before`` into those of this one.
 
         Parameters
@@ -184,26 +208,25 @@ class WallSurfaces:
             ``labels`` is no such array.
         """
         require_labels_of(grid, labels)
-        if before.frame is not self.frame:
-            box = _around(self.box(grid), before.box(grid))
-            labels[box] = 0
-            self._fill(labels, grid, box, self, EVERYWHERE)
-            self._tidy(labels, grid)
-            return box if _filled(box) else None
-        points = self._moved_points(before)
-        if not len(points):
+        same = before.frame is self.frame
+        box = self._moved_box(before, grid) if same else _around(self.box(grid), before.box(grid))
+        if not _filled(box):
+            self._remembered[_key(grid)] = before._tidied(grid)
             return None
-        margin = int(np.ceil(MOVED_MARGIN_MM / grid.spacing.min())) + 1
-        box = box_around(points, grid, margin=margin)
-        pairs = tuple(zip(self._ends(), before._ends()))
-        low, high = min(pairs[0]), max(pairs[1])
-        if self.frame.local(points)[:, 2].max() > low - 2 * MOVED_MARGIN_MM:
-            box = _around(box, _around(self._end_box(grid), before._end_box(grid)))
-            self._fill(labels, grid, box, before, (low, high))
-            self._tidy(labels, grid)
+        old = before._tidied(grid)
+        if same:
+            labels[tuple(old.places.T)] = old.raw
         else:
-            self._fill(labels, grid, box, before, NOWHERE)
-        return box if _filled(box) else None
+            labels[box] = 0
+        self._fill(labels, grid, box, before if same else None)
+        new = self._tidy(labels, grid)
+        return _around(box, old.box_of_difference(new)) if same else box
+
+    def _moved_box(self, before: WallSurfaces, grid: Grid) -> Box:
+        """Return the voxels whose labels, before they are tidied, may differ between two states."""
+        points = self._moved_points(before)
+        margin = int(np.ceil(MOVED_MARGIN_MM / grid.spacing.min())) + 1
+        return box_around(points, grid, margin=margin) if len(points) else (slice(0, 0),) * 3
 
     def _moved_points(self, before: WallSurfaces) -> np.ndarray:
         """Return points (N, 3) RAS around which everything lies that differs between two states."""
@@ -224,23 +247,7 @@ class WallSurfaces:
                 found += [self.frame.ras(np.column_stack([place, z])) for z in (low, high)]
         return np.concatenate(found)
 
-    def _ends(self) -> tuple[float, float]:
-        """Return the heights between which cavity and wall end towards the base, local mm."""
-        place = STEP_MM * np.arange(self.frame.base_nodes) - self.fields.reach
-        near = np.hypot(place[:, None], place[None]) <= self._widest() + 2 * STEP_MM
-        ends = np.concatenate([self.control[part][near] for part in (BASE, RIM)])
-        return float(ends.min()) - MOVED_MARGIN_MM, float(ends.max()) + MOVED_MARGIN_MM
-
-    def _widest(self) -> float:
-        return float(self.control[EPICARDIUM][int(self.frame.cap_length / STEP_MM) :].max())
-
-    def _end_box(self, grid: Grid) -> tuple[slice, slice, slice]:
-        """Return the voxels in which cavity or wall may end towards the base."""
-        widest = self._widest()
-        corners = [[x, y, z] for x in (-widest, widest) for y in (-widest, widest) for z in self._ends()]
-        return box_around(self.frame.ras(np.array(corners)), grid, margin=2)
-
-    def box(self, grid: Grid) -> tuple[slice, slice, slice]:
+    def box(self, grid: Grid) -> Box:
         """Return the voxels that may be labelled, as slices along k, j, i."""
         frame, widest = self.frame, float(self.control[EPICARDIUM].max())
         high = max(float(self.control[BASE].max()), float(self.control[RIM].max()))
@@ -259,7 +266,7 @@ def control_shapes(frame: Frame) -> dict[str, tuple[int, ...]]:
     return {ENDOCARDIUM: lateral, EPICARDIUM: lateral, BASE: (side, side), RIM: (side, side)}
 
 
-def box_around(points: np.ndarray, grid: Grid, *, margin: int = 1) -> tuple[slice, slice, slice]:
+def box_around(points: np.ndarray, grid: Grid, *, margin: int = 1) -> Box:
     """Return the voxels of the grid around RAS points (N, 3) as slices along k, j, i; empty ones beside the grid."""
     ijk = grid.to_ijk(points)
     size = np.array(grid.shape[::-1])
@@ -268,14 +275,18 @@ def box_around(points: np.ndarray, grid: Grid, *, margin: int = 1) -> tuple[slic
     return tuple(slice(int(a), int(max(a, b))) for a, b in zip(low[::-1], high[::-1]))
 
 
-def _around(a: tuple[slice, ...], b: tuple[slice, ...]) -> tuple[slice, ...]:
+def _key(grid: Grid) -> tuple:
+    return grid.shape, grid.affine.tobytes()
+
+
+def _around(a: Box, b: Box) -> Box:
     """Return the smallest box around two boxes, of which one may be empty."""
     if not _filled(a) or not _filled(b):
         return a if _filled(a) else b
     return tuple(slice(min(p.start, q.start), max(p.stop, q.stop)) for p, q in zip(a, b))
 
 
-def _filled(box: tuple[slice, ...]) -> bool:
+def _filled(box: Box) -> bool:
     return all(side.stop > side.start for side in box)
 
 
