@@ -184,7 +184,7 @@ class TrainingProcess:
                 _endTree(self._child.pid, force=force, group=True)
             return
         pid = (self._owner() or {}).get("pid")
-        if isinstance(pid, int) and _isPython(pid):
+        if self.elsewhere() is None and isinstance(pid, int) and _isPython(pid):
             _endTree(pid, force=force, group=False)
 
     def elsewhere(self) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 from desktop_helpers import beating_shell, tiny_bundle
 
-SECONDS = 80.0
+SECONDS = 200.0
 MODULE = "LVMTransfer"
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and /dev/full are not on Windows")
 
@@ -275,6 +277,34 @@ def test_a_process_that_ignores_the_request_is_ended_with_its_children(desktop, 
     assert (tmp_path / "run" / "stop").exists()
     wait(desktop, lambda: process.insist() or process.state() != "starting")
     assert not alive(int(process.lastLine()))
+
+
+def locked_run(path: Path, *, host: str, pid: int) -> None:
+    """Write a run folder in which a process says that it trains."""
+    (path / "run.json").write_text('{"status": "running"}')
+    (path / ".lock").write_text(json.dumps({"host": host, "pid": pid}))
+
+
+@POSIX
+def test_a_program_that_got_the_number_of_a_dead_training_is_left_alone(tmp_path):
+    from LVMTransferLib.TrainingProcess import TrainingProcess
+
+    other = subprocess.Popen(["sleep", "30"])
+    locked_run(tmp_path, host=socket.gethostname(), pid=other.pid)
+    TrainingProcess(tmp_path).end(force=True)
+    assert alive(other.pid)
+    other.kill()
+    other.wait()
+
+
+def test_a_training_on_another_computer_is_shown_asked_to_stop_and_never_ended_from_here(panel, tmp_path):
+    locked_run(tmp_path, host="reading-room", pid=os.getpid())
+    panel.parameters.runPath = tmp_path
+    assert "on the computer reading-room" in panel.ui.finetuneStatusLabel.text
+    panel.ui.stopFinetuneButton.click()
+    assert (tmp_path / "stop").exists()
+    panel.finetunePanel.training.process.end(force=True)
+    (tmp_path / ".lock").unlink()
 
 
 def alive(pid: int) -> bool:
