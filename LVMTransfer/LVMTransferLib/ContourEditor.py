@@ -97,6 +97,10 @@ class ContourEditor:
         self._begin(ContourPhase(fit.surfaces, self.grid, foreign=foreign, fit=fit))
         return fit
 
+    def make(self, state: WallSurfaces) -> None:
+        """Begin the contours of the phase shown with surfaces from elsewhere; the labels stay until the first edit."""
+        self._begin(ContourPhase(state, self.grid, foreign=ForeignMask(self.segmentationNode, self.grid)))
+
     def makeFromClicks(self, axes: LVAxes, clicks: Mapping[str, list] | None = None) -> None:
         """Make the contours of the phase shown from its axes, through clicked points of endo- and epicardium.
 
@@ -104,8 +108,7 @@ class ContourEditor:
         """
         from LVMLib.annotation.surfaces import surfaces_from_points
 
-        state = surfaces_from_points(axes, **(clicks or {}))
-        self._begin(ContourPhase(state, self.grid, foreign=ForeignMask(self.segmentationNode, self.grid)))
+        self.make(surfaces_from_points(axes, **(clicks or {})))
         self.act("contours from clicks", lambda now: now)
 
     @classmethod
@@ -243,7 +246,7 @@ class ContourEditor:
             )
         origin = self.phases[source].state
         if self.current is None:
-            self._begin(ContourPhase(origin, self.grid, foreign=ForeignMask(self.segmentationNode, self.grid)))
+            self.make(origin)
             scale = scale or ED_TO_ES
         return self.act(f"copy from phase {source}", lambda state: copy_phase(state, origin, scale=scale))
 

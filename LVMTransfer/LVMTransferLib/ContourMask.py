@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Room around the labels, so that most drags stay within the image that is there.
 MARGIN_MM = 12.0
+FILL_OPACITY = 0.2
 MODEL_ATTRIBUTE = "LVM.ContourModel"
 MODEL_OPACITY = {"endocardium": 1.0, "epicardium": 0.35}
 
@@ -109,6 +110,15 @@ def attachImage(segmentationNode: object, image: object, affine: np.ndarray) -> 
         segment.SetLabelValue(label)
         segment.AddRepresentation(_labelMapName(), image)
     image.Modified()
+
+
+def fadeSegments(segmentationNode: object) -> tuple[float, bool]:
+    """Let the image be seen through the mask and the curves show its borders; return opacity and outline before."""
+    display = segmentationNode.GetDisplayNode()
+    before = display.GetOpacity2DFill(), bool(display.GetVisibility2DOutline())
+    display.SetOpacity2DFill(FILL_OPACITY)
+    display.SetVisibility2DOutline(False)
+    return before
 
 
 def isAttached(segmentationNode: object, image: object) -> bool:

@@ -13,7 +13,6 @@ from LVMTransferLib.Later import Later, Settled
 from LVMTransferLib.Panel import Panel, setReady
 
 MILLISECONDS_AFTER_PAINT = 600
-FILL_OPACITY = 0.2
 
 
 class ContourPanel(Panel):
@@ -288,12 +287,11 @@ class ContourPanel(Panel):
             self.refresh()
 
     def _fadeSegments(self) -> None:
-        """Let the image be seen through the mask, and the curves show the borders."""
+        from LVMTransferLib.ContourMask import fadeSegments
+
         display = self.editor.segmentationNode.GetDisplayNode()
         if display is not None and self._display is None:
-            self._display = display, display.GetOpacity2DFill(), display.GetVisibility2DOutline()
-            display.SetOpacity2DFill(FILL_OPACITY)
-            display.SetVisibility2DOutline(False)
+            self._display = display, *fadeSegments(self.editor.segmentationNode)
 
     def _restoreDisplay(self) -> None:
         if self._display is not None and self._display[0].GetScene() is slicer.mrmlScene:

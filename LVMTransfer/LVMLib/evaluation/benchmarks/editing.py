@@ -1,10 +1,13 @@
 """Contours as surfaces: fit, effort of correction, thousands of random edits, and the time of a drag (all phantom).
 
-Nothing here needs Slicer; the time in its views is measured beside it.
+Nothing here needs Slicer; the time in its views is measured beside it, where the `slicer-core` wheel is installed.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import logging
 import statistics
 import time
 
@@ -21,12 +24,28 @@ STEPS = (0, 5, 10, 15, 20, 25)
 FUZZ_EDITS = 10_000
 FUZZ_GRID_MM = 1.5
 LATENCY_DRAGS = 60
+SCENE_BENCHMARK = "LVMTransferLib.EditingBench"
+"""Module with ``rows(labels, grid, surfaces)``, beside the library, which does not know Slicer."""
 
 
 def run() -> list[Row]:
     """Measure all four on two phantom subjects at ED and ES, 1 mm."""
     tasks = [phantom_task(number, phase) for number, phase in CASES]
-    return [*fit_rows(tasks), *effort_rows(tasks), *latency_rows(tasks[0]), *fuzz_rows(tasks[1], FUZZ_EDITS)]
+    return [
+        *fit_rows(tasks),
+        *effort_rows(tasks),
+        *latency_rows(tasks[0]),
+        *scene_rows(tasks[0]),
+        *fuzz_rows(tasks[1], FUZZ_EDITS),
+    ]
+
+
+def scene_rows(task: Task) -> list[Row]:
+    """Return the time of a drag in a scene with rendered slice views; no row where there is no Slicer core."""
+    if not all(importlib.util.find_spec(name) for name in ("slicer", SCENE_BENCHMARK.split(".")[0])):
+        logging.getLogger(__name__).warning("time in the views not measured: install slicer-core")
+        return []
+    return importlib.import_module(SCENE_BENCHMARK).rows(task.labels, task.grid, task.start)
 
 
 def fit_rows(tasks: list[Task]) -> list[Row]:
