@@ -42,7 +42,7 @@ def run() -> list[Row]:
 
 def scene_rows(task: Task) -> list[Row]:
     """Return the time of a drag in a scene with rendered slice views; no row where there is no Slicer core."""
-    if not all(importlib.util.find_spec(name) for name in ("slicer", SCENE_BENCHMARK.split(".")[0])):
+    if not all(importlib.util.find_spec(name) for name in ("slicer", "LVMTransferLib")):
         logging.getLogger(__name__).warning("time in the views not measured: install slicer-core")
         return []
     return importlib.import_module(SCENE_BENCHMARK).rows(task.labels, task.grid, task.start)
