@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 from LVMTransferLib import SceneViews
 from LVMTransferLib.Panel import Panel, fillComboBox, fillTable, isChosen, setReady
 
-PICTURE_WIDTH = 400
+PICTURE_WIDTH = 340
 
 
 class CheckPanel(Panel):

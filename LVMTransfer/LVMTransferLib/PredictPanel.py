@@ -43,6 +43,7 @@ class PredictPanel(Panel):
         predicted = self.runner.run(_("Predict"), work, torch=True)
         if predicted is not None:
             self.owner.adopt(predicted)
+            self.owner.onCohortChanged()
             self.runner.report(
                 _("Predicted. Proposed end-diastole: phase {ed}, end-systole: phase {es}.").format(
                     ed=predicted.ed, es=predicted.es

@@ -205,8 +205,9 @@ class ReadingPanel(Panel):
             reading.reader: _("Case {name} is open with your labels."),
             None: _("Case {name} is open without labels: draw them, or predict."),
         }.get(reading.shownLabels, _("Case {name} is open with the labels of {other}, to begin from."))
-        self.runner.report(text.format(name=reading.case.id, other=reading.shownLabels))
         self.owner.onCohortChanged()
+        self.owner.worklistPanel.select(reading.case.id)
+        self.runner.report(text.format(name=reading.case.id, other=reading.shownLabels))
 
     def _onlyLook(self, caseId: str, error: StorageError) -> None:
         cohortPath, reader = self.parameters.cohortPath, self.parameters.reader.strip()

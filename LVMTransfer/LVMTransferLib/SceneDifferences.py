@@ -6,6 +6,8 @@ import numpy as np
 import slicer
 from LVMLib.grid import Grid
 
+from .SceneValves import removeShown
+
 DIFFERENCE_ATTRIBUTE = "LVM.Difference"
 FILL_OPACITY = 0.7
 
@@ -49,7 +51,7 @@ def removeDifference() -> None:
     """Take away the difference that is shown, if one is."""
     for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
         if node.GetAttribute(DIFFERENCE_ATTRIBUTE):
-            slicer.mrmlScene.RemoveNode(node)
+            removeShown(node)
 
 
 def differenceLegend() -> str:

@@ -10,7 +10,7 @@ import slicer
 import vtk
 from LVMLib.errors import BlindedError, CurveError
 
-from LVMTransferLib.SceneValves import removeValves, valveCurves, valvesToScene
+from LVMTransferLib.SceneValves import removeShown, removeValves, valveCurves, valvesToScene
 
 
 class CaseReading:
@@ -195,14 +195,13 @@ def removeCase(volumeNode: object, others: Iterable) -> None:
         for sequenceNode in [sequences.GetItemAsObject(n) for n in range(sequences.GetNumberOfItems())]:
             shown.append(browserNode.GetProxyNode(sequenceNode))
             doomed.append(sequenceNode)
-    for node in shown:
-        if node is not None:
-            displays = [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
-            doomed += [node, *displays, node.GetStorageNode()]
     removeValves(volumeNode)
     for node in doomed:
-        if node is not None and slicer.mrmlScene.IsNodePresent(node):
+        if node is not None:
             slicer.mrmlScene.RemoveNode(node)
+    for node in shown:
+        if node is not None and slicer.mrmlScene.IsNodePresent(node):
+            removeShown(node)
 
 
 class SceneReadings:

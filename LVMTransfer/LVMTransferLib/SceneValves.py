@@ -75,7 +75,15 @@ def showValvesOf(volumeNode: object, phase: int) -> None:
 def removeValves(volumeNode: object) -> None:
     """Remove the curves of a CT from the scene."""
     for node in valveNodes(volumeNode):
-        slicer.mrmlScene.RemoveNode(node)
+        removeShown(node)
+
+
+def removeShown(node: slicer.vtkMRMLDisplayableNode) -> None:
+    """Remove a node with its display and storage nodes, which the scene would keep."""
+    displays = [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]
+    for doomed in (node, *displays, node.GetStorageNode()):
+        if doomed is not None and slicer.mrmlScene.IsNodePresent(doomed):
+            slicer.mrmlScene.RemoveNode(doomed)
 
 
 def startPlacing(node: slicer.vtkMRMLMarkupsClosedCurveNode) -> None:

@@ -99,9 +99,9 @@ class WorklistPanel(Panel):
 
     def _show(self) -> None:
         items = self._worklist.items if self._worklist is not None else ()
-        heads = [_("Case"), _("Status"), _("Reader"), _("Minutes"), _("Gain"), _("Findings"), _("Open by")]
+        heads = [_("Case"), _("Status"), _("Reader"), _("Min"), _("Gain"), _("Findings")]
         chosen = self.ui.worklistTable.currentRow()
-        fillTable(self.ui.worklistTable, heads, [_row(item) for item in items])
+        fillTable(self.ui.worklistTable, heads, [_row(item, self._listed[1]) for item in items])
         if 0 <= chosen < len(items):
             self.ui.worklistTable.selectRow(chosen)
         if self._worklist is None:
@@ -113,14 +113,17 @@ class WorklistPanel(Panel):
         self.ui.nextCaseLabel.text = text
 
 
-def _row(item: object) -> list:
+def _row(item: object, reader: str) -> list:
     gain = "" if item.expected_gain is None else _("{n:.0f} %").format(n=100 * item.expected_gain)
     if item.failed is None:
         findings = ""
     else:
         findings = ", ".join(name.replace("_", " ") for name in item.failed) or _("none")
     minutes = f"{item.minutes:.0f}" if item.minutes else ""
-    return [item.case, _statusText(item.status), item.reader or "", minutes, gain, findings, item.open_by or ""]
+    status = _statusText(item.status)
+    if item.open_by not in (None, reader):
+        status = _("open by {name}").format(name=item.open_by)
+    return [item.case, status, item.reader or "", minutes, gain, findings]
 
 
 def _statusText(status: str) -> str:

@@ -81,7 +81,7 @@ def test_the_work_list_shows_every_case_and_a_double_click_opens_one(panel):
     assert reading.shownLabels == "model"
     assert (panel.parameters.edPhase, panel.parameters.esPhase) == (ED, ES)
     assert panel.parameters.inputVolume is reading.volumeNode
-    assert table.item(0, 6).text() == "anna"
+    assert table.currentRow() == 0
     assert panel.ui.openCaseLabel.text.startswith("Open: c1, reader anna")
 
 
@@ -209,6 +209,8 @@ def test_a_case_that_another_process_has_open_is_named_and_stays_closed(desktop,
     assert "reader bert on" in shown[0]
     assert panel.logic.reading is None
     assert "bert" in panel.ui.statusLabel.text
+    panel.worklistPanel.relist()
+    assert panel.ui.worklistTable.item(0, 1).text() == "open by bert"
     with desktop.expected_messages(answer="Yes"):
         open_case(panel, "c1")
     assert panel.logic.reading.case.id == "c1"
@@ -368,7 +370,7 @@ def test_the_difference_of_two_readers_is_shown_and_their_consensus_written(pane
 def test_the_rules_stand_with_their_pictures_and_a_finding_leads_to_its_rule(panel):
     ui = panel.ui
     assert ui.ruleComboBox.currentText == "Papillary muscles belong to the cavity"
-    assert ui.rulePictureLabel.pixmap.width() == 400
+    assert ui.rulePictureLabel.pixmap.width() == 340
     open_case(panel, "c1")
     panel.ui.checkButton.click()
     findings = panel.checkPanel._findings
@@ -457,3 +459,36 @@ def test_the_sample_data_module_offers_phantom_cases_that_the_panel_makes_and_li
     panel.makeSampleCohort()
     assert panel.ui.worklistTable.item(0, 0).text() == "phantom-1", panel.ui.statusLabel.text
     assert panel.ui.statusLabel.text.startswith("1 phantom cases are in ")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder."""
+    from desktop_helpers import tiny_bundle
+
+    return tiny_bundle(tmp_path_factory.mktemp("model") / "tiny")
+
+
+def test_a_prediction_of_the_open_case_is_kept_with_it_and_its_expected_gain_is_listed(panel, cohort, bundle):
+    open_case(panel, "c2")
+    panel.ui.bundlePathEdit.currentPath = str(bundle)
+    panel.ui.predictButton.click()
+    assert panel.ui.statusLabel.text.startswith("Predicted"), panel.ui.statusLabel.text
+    ed, es = panel.parameters.edPhase, panel.parameters.esPhase
+    assert case_of(cohort, "c2").labelled_phases("model") == sorted({ed, es})
+    assert panel.ui.worklistTable.item(1, 4).text().endswith("%")
+    panel.ui.saveCaseButton.click()
+    case = case_of(cohort, "c2")
+    np.testing.assert_array_equal(case.labels("anna", ed), case.labels("model", ed))
+
+
+def test_a_blinded_reader_who_draws_alone_gets_no_prediction(desktop, panel, cohort, bundle):
+    panel.ui.studyReadersEdit.text, panel.parameters.studyCases = "anna, bert", 2
+    panel.ui.startStudyButton.click()
+    panel.ui.openReadingButton.click()
+    assert panel.logic.reading.shownLabels is None
+    panel.ui.bundlePathEdit.currentPath = str(bundle)
+    with desktop.expected_messages() as shown:
+        panel.ui.predictButton.click()
+    assert "blinded reading" in shown[0]
+    assert not panel.logic.reading.labels(ED).any()
