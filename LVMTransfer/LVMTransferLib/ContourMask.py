@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Room around the labels, so that most drags stay within the image that is there.
 MARGIN_MM = 12.0
-FILL_OPACITY = 0.2
+FILL_OPACITY = 0.15
 MODEL_ATTRIBUTE = "LVM.ContourModel"
 MODEL_OPACITY = {"endocardium": 1.0, "epicardium": 0.35}
 

@@ -27,6 +27,7 @@ class OffscreenView:
         self, name: str, volumeNode: object, size: tuple[int, int], fieldOfViewMm: float, *, smooth: bool = False
     ) -> None:
         scene, application = slicer.mrmlScene, slicer.app.applicationLogic()
+        self.captions = []
         self.logic = slicer.vtkMRMLSliceLogic()
         self.logic.SetMRMLApplicationLogic(application)
         application.GetSliceLogics().AddItem(self.logic)
@@ -48,13 +49,21 @@ class OffscreenView:
         self.logic.ResizeSliceNode(*size)
         placeSlice(self.node, slicer.util.arrayFromVTKMatrix(self.node.GetSliceToRAS()), fieldOfViewMm, size)
         self.logic.UpdatePipeline()
-        self.renderer.AddViewProp(imageActor(self.logic.GetImageDataConnection()))
+        _addUnder(self.renderer, imageActor(self.logic.GetImageDataConnection()))
 
     def close(self) -> None:
         """Close the window; the slice node stays."""
         slicer.app.applicationLogic().GetSliceLogics().RemoveItem(self.logic)
         closeView(self.window, self.group)
         self.logic.SetMRMLScene(None)
+
+
+def _addUnder(renderer: object, actor: object) -> None:
+    """Add an actor that is drawn before those that are there already."""
+    props = list(renderer.GetViewProps())
+    renderer.RemoveAllViewProps()
+    for prop in (actor, *props):
+        renderer.AddViewProp(prop)
 
 
 class OffscreenViews:
@@ -87,11 +96,21 @@ class OffscreenViews:
         for view in self.views.values():
             view.window.Render()
 
+    def zoom(self, fieldOfViewMm: float) -> None:
+        """Let each view be so many mm wide, in the plane in which it is."""
+        for view in self.views.values():
+            plane = slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS())
+            placeSlice(view.node, plane, fieldOfViewMm, view.window.GetSize())
+
     def caption(self, texts: dict[str, str]) -> None:
-        """Write a text into the upper left corner of views."""
+        """Write a text into the upper left corner of views, in place of the one before."""
         for name, text in texts.items():
             view = self.views[name]
+            for actor in view.captions:
+                view.renderer.RemoveActor2D(actor)
+            known = set(view.renderer.GetActors2D())
             addCaption(view.renderer, text, view.window.GetSize()[1])
+            view.captions = [actor for actor in view.renderer.GetActors2D() if actor not in known]
 
     def pictures(self) -> list[np.ndarray]:
         """Return the views as RGB ``(height, width, 3)`` uint8, first row on top."""
