@@ -49,7 +49,8 @@ class CheckPanel(Panel):
                 [sum(getattr(repair, name + when) for repair in repairs.values()) for name in ("holes_", "gaps_")]
                 for when in ("before", "after")
             )
-            self.owner.noteEdits(repairs)
+            self.owner.noteEdits([phase for phase, repair in repairs.items() if repair.changed.any()])
+            self.owner.refresh()
             self.runner.report(
                 _("Repaired {phases} phase(s): holes {h0} to {h1}, gap voxels {g0} to {g1}.").format(
                     phases=len(repairs), h0=before[0], h1=after[0], g0=before[1], g1=after[1]

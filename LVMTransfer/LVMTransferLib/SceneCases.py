@@ -184,10 +184,14 @@ class SceneCases:
         return 0 if browserNode is None else browserNode.GetSelectedItemNumber()
 
     def repair(self, volumeNode: object, segmentationNode: object, radius: int, progress: Progress = silent) -> dict:
-        """Close holes and gaps in every labelled phase; return phase to `Repair` with the counts before and after."""
-        from LVMLib.annotation import repair_labels
+        """Close holes and gaps in every labelled phase; return phase to `Repair` with the counts before and after.
+
+        What changed in the phase in the views is shown in colour.
+        """
+        from LVMLib.annotation import repair_difference, repair_labels
 
         from LVMTransferLib import MRMLAdapter
+        from LVMTransferLib.SceneDifferences import differenceToScene
 
         grid = MRMLAdapter.gridFromVolume(volumeNode)
         labels = self.labelsByPhase(volumeNode, segmentationNode)
@@ -195,8 +199,13 @@ class SceneCases:
         for number, phase in enumerate(labels):
             progress(number / len(labels), f"repairing phase {phase}")
             repairs[phase] = repair_labels(labels[phase], grid, radius_voxels=radius)
+        shown = self.phaseShown(volumeNode)
         for phase, repaired in repairs.items():
-            self.writeLabels(volumeNode, segmentationNode, phase, repaired.labels)
+            if repaired.changed.any():
+                self.writeLabels(volumeNode, segmentationNode, phase, repaired.labels)
+                if phase == shown:
+                    difference = repair_difference(labels[phase], repaired.labels)
+                    differenceToScene(difference, grid, f"Repair of phase {phase}")
         return repairs
 
     def exportCase(

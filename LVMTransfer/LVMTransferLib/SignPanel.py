@@ -70,8 +70,11 @@ def describeSignature(state: object) -> str:
     if state.signed is None:
         return _("Not signed.")
     signed = state.signed
+    when = signed.signed_at.replace("T", " ").replace("+00:00", " UTC")
     text = _("Signed by {name} on {when}, protocol {version}.").format(
-        name=signed.signed_by, when=signed.signed_at.replace("T", " "), version=signed.protocol_version
+        name=signed.signed_by,
+        when=when,
+        version=signed.protocol_version,
     )
     if signed.reason:
         text += " " + _("Reason: {reason}").format(reason=signed.reason)

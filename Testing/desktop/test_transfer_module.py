@@ -186,6 +186,7 @@ def test_repair_closes_holes_in_every_labelled_phase_of_the_scene(panel):
         assert (after[phase][HOLE] == 1).all()
     assert panel.ui.statusLabel.text.startswith("Repaired 2 phase(s): holes ")
     assert " to 0, gap voxels" in panel.ui.statusLabel.text
+    assert "added blood pool: 8" in panel.ui.differenceLabel.text
 
 
 def test_check_lists_the_findings_and_a_click_moves_the_views_there(panel):
