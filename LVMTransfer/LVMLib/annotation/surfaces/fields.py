@@ -29,45 +29,61 @@ class Fields(NamedTuple):
     rim: np.ndarray
 
 
-@njit(cache=True, error_model="numpy")
-def heights(f, x, y, z):
-    """Return how far a local point lies beyond endocardium, epicardium, base and rim of the wall, mm along the rays."""
+@njit(cache=True, error_model="numpy", inline="always")
+def _lateral(f, x, y, z):
+    """Return the distance of a local point from the axis along its ray, and row and column in control points."""
     across = math.sqrt(x * x + y * y)
     angle = math.atan2(y, x)
     v = (angle if angle >= 0.0 else angle + ROUND) * (ANGLES / ROUND)
     if z >= 0.0:
-        u = (f.cap_length + z) / STEP_MM
-        p, q = (x + f.reach) / STEP_MM, (y + f.reach) / STEP_MM
-        return (
-            across - value(f.endo, u, v),
-            across - value(f.epi, u, v),
-            z - value(f.base, p, q),
-            z - value(f.rim, p, q),
-        )
-    rho = math.sqrt(across * across + z * z)
-    u = f.cap * math.atan2(across, -z) / STEP_MM
-    return rho - value(f.endo, u, v), rho - value(f.epi, u, v), -1e3, -1e3
+        return across, (f.cap_length + z) / STEP_MM, v
+    return math.sqrt(across * across + z * z), f.cap * math.atan2(across, -z) / STEP_MM, v
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _beyond_end(f, end, x, y, z):
+    """Return how far a local point lies beyond the base or the rim, mm; below the centre of the cap never."""
+    return z - value(end, (x + f.reach) / STEP_MM, (y + f.reach) / STEP_MM) if z >= 0.0 else -1e3
 
 
 @njit(cache=True, error_model="numpy")
-def label_of(f, x, y, z, steps):
+def heights(f, x, y, z):
+    """Return how far a local point lies beyond endocardium, epicardium, base and rim of the wall, mm along the rays."""
+    rho, u, v = _lateral(f, x, y, z)
+    ends = _beyond_end(f, f.base, x, y, z), _beyond_end(f, f.rim, x, y, z)
+    return rho - value(f.endo, u, v), rho - value(f.epi, u, v), ends[0], ends[1]
+
+
+@njit(cache=True, error_model="numpy")
+def _opens(f, x, y, z, steps):
+    """Return whether a voxel has a face to the outside of the epicardium below the rim."""
+    for k in range(3):
+        for sign in (-1.0, 1.0):
+            near = heights(f, x + sign * steps[k, 0], y + sign * steps[k, 1], z + sign * steps[k, 2])
+            if near[1] >= 0.0 and near[3] < 0.0:
+                return True
+    return False
+
+
+@njit(cache=True, error_model="numpy")
+def label_of(f, point, steps, sides):
     """Return the label at a local point; ``steps`` (4, 3): the edges of a voxel, and the longest of them, local mm.
 
     Muscle is at least one voxel thick: a voxel inside the endocardium with a face to the outside of the epicardium is
-    muscle, so that a thin oblique wall has no gap.
+    muscle, so that a thin oblique wall has no gap. ``sides``: what is known before of endocardium, epicardium, base and
+    rim, below zero inside, above zero beyond, and of the wall, above zero thick enough.
     """
-    endo, epi, base, rim = heights(f, x, y, z)
-    if endo >= 0.0:
-        return LVM if epi < 0.0 and rim < 0.0 else BACKGROUND
-    if base >= 0.0:
+    x, y, z = point
+    rho, u, v = _lateral(f, x, y, z)
+    beyond = sides[0] > 0 or (sides[0] == 0 and rho >= value(f.endo, u, v))
+    if beyond:
+        if sides[1] > 0 or (sides[1] == 0 and rho >= value(f.epi, u, v)):
+            return BACKGROUND
+        return BACKGROUND if sides[3] > 0 or (sides[3] == 0 and _beyond_end(f, f.rim, x, y, z) >= 0.0) else LVM
+    if sides[2] > 0 or (sides[2] == 0 and _beyond_end(f, f.base, x, y, z) >= 0.0):
         return BACKGROUND
-    if epi > -THIN_WALL_STEPS * steps[3, 0]:
-        for k in range(3):
-            for sign in (-1.0, 1.0):
-                near = heights(f, x + sign * steps[k, 0], y + sign * steps[k, 1], z + sign * steps[k, 2])
-                if near[1] >= 0.0 and near[3] < 0.0:
-                    return LVM
-    return BLOOD_POOL
+    thin = sides[4] <= 0 and rho - value(f.epi, u, v) > -THIN_WALL_STEPS * steps[3, 0]
+    return LVM if thin and _opens(f, x, y, z, steps) else BLOOD_POOL
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

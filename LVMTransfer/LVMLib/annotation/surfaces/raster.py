@@ -21,11 +21,14 @@ NEVER = 1 << 30
 @njit(cache=True, error_model="numpy")
 def _bounds(padded, rows, columns, period):
     """Return the least and the greatest control point of a range: the spline lies between them there."""
-    low = high = padded[rows[0], columns[0] % period]
+    first = columns[0] % period
+    low = high = padded[rows[0], first]
     for i in range(rows[0], rows[1] + 1):
-        for j in range(columns[0], columns[1] + 1):
-            here = padded[i, j % period]
+        j = first
+        for _ in range(columns[0], columns[1] + 1):
+            here = padded[i, j]
             low, high = min(low, here), max(high, here)
+            j = j + 1 if j + 1 < period else 0
     return low, high
 
 
@@ -56,63 +59,83 @@ def _end_range(ends, reach, x, y, half):
     return rows, (min(max(int(q - wide), 0), side), min(max(int(q + wide) + 3, 0), side))
 
 
+@njit(cache=True, error_model="numpy", inline="always")
+def _side(low, high, bounds):
+    """Return where a range lies against what lies between bounds: -1 inside, 1 beyond, 0 not known."""
+    return -1 if high < bounds[0] else (1 if low > bounds[1] else 0)
+
+
 @njit(cache=True, error_model="numpy")
-def _whole_block(f, x, y, z, half):
-    """Return the label that fills a ball of radius ``half`` about a local point, or `UNSURE`."""
+def _sides(f, x, y, z, half):
+    """Return what is known of all points of a ball, as `label_of` takes it."""
     across = math.sqrt(x * x + y * y)
     if across < 2.0 * half:
-        return UNSURE
+        return 0, 0, 0, 0, 0
     rho = across if z >= 0.0 else math.sqrt(across * across + z * z)
     rows, columns = _lateral_range(f, x, y, z, half)
     endo, epi = _bounds(f.endo, rows, columns, ANGLES), _bounds(f.epi, rows, columns, ANGLES)
-    if rho - half > epi[1]:
+    walls = _side(rho - half, rho + half, endo), _side(rho - half, rho + half, epi)
+    thick = 1 if rho + half < epi[0] - THIN_WALL_STEPS * half else 0
+    if z <= -half or walls[1] > 0:
+        return walls[0], walls[1], -1, -1, thick
+    rows, columns = _end_range(f.base, f.reach, x, y, half)
+    base, rim = _bounds(f.base, rows, columns, NEVER), _bounds(f.rim, rows, columns, NEVER)
+    return walls[0], walls[1], _side(z - half, z + half, base), _side(z - half, z + half, rim), thick
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _settled(sides):
+    """Return the label that fills the ball, or `UNSURE`."""
+    endo, epi, base, rim, thick = sides
+    if epi > 0 or (endo > 0 and rim > 0) or (base > 0 and rim > 0):
         return BACKGROUND
-    label = UNSURE
-    if rho + half < min(endo[0], epi[0] - THIN_WALL_STEPS * half):
-        label = BLOOD_POOL
-    elif rho - half > endo[1] and rho + half < epi[0]:
-        label = LVM
-    if label != UNSURE and z > -half:
-        rows, columns = _end_range(f.base, f.reach, x, y, half)
-        end = _bounds(f.base if label == BLOOD_POOL else f.rim, rows, columns, NEVER)
-        if z + half > end[0]:
-            label = BACKGROUND if z - half > end[1] else UNSURE
-    return label
+    if endo > 0 and epi < 0 and rim < 0:
+        return LVM
+    if endo < 0 and (base > 0 or (base < 0 and thick > 0)):
+        return BACKGROUND if base > 0 else BLOOD_POOL
+    return UNSURE
 
 
 @njit(cache=True, error_model="numpy")
 def _crossed(new, old, place, period, near):
     """Return whether a part that differs between two states in a place lies within ``near`` there."""
     rows, columns = place
-    a, b = _bounds(new, rows, columns, period), _bounds(old, rows, columns, period)
-    if near[1] < min(a[0], b[0]) or near[0] > max(a[1], b[1]):
-        return False
+    first = columns[0] % period
+    low = high = new[rows[0], first]
+    differs = False
     for i in range(rows[0], rows[1] + 1):
-        for j in range(columns[0], columns[1] + 1):
-            if new[i, j % period] != old[i, j % period]:
-                return True
-    return False
+        j = first
+        for _ in range(columns[0], columns[1] + 1):
+            a, b = new[i, j], old[i, j]
+            differs = differs or a != b
+            low, high = min(low, a, b), max(high, a, b)
+            j = j + 1 if j + 1 < period else 0
+    return differs and near[1] >= low and near[0] <= high
 
 
 @njit(cache=True, error_model="numpy")
-def _may_differ(new, old, point, half):
-    """Return whether two states may give a ball of radius ``half`` different labels."""
+def _may_differ(new, old, moved, point, half):
+    """Return whether two states may give a ball of radius ``half`` other labels; ``moved``: which parts differ."""
     x, y, z = point
     across = math.sqrt(x * x + y * y)
     if across < 2.0 * half:
         return True
     rho = across if z >= 0.0 else math.sqrt(across * across + z * z)
-    place = _lateral_range(new, x, y, z, half)
-    if _crossed(new.endo, old.endo, place, ANGLES, (rho - half, rho + half)):
-        return True
-    # A voxel inside a thin wall looks one voxel outwards.
-    if _crossed(new.epi, old.epi, place, ANGLES, (rho - half, rho + (1.0 + THIN_WALL_STEPS) * half)):
-        return True
-    if z <= -half:
+    if moved[0] or moved[1]:
+        place = _lateral_range(new, x, y, z, half)
+        if moved[0] and _crossed(new.endo, old.endo, place, ANGLES, (rho - half, rho + half)):
+            return True
+        # A voxel inside a thin wall looks one voxel outwards.
+        near = rho - half, rho + (1.0 + THIN_WALL_STEPS) * half
+        if moved[1] and _crossed(new.epi, old.epi, place, ANGLES, near):
+            return True
+    if z <= -half or not (moved[2] or moved[3]):
         return False
     wide = 2.0 * half
     place, near = _end_range(new.base, new.reach, x, y, wide), (z - wide, z + wide)
-    return _crossed(new.base, old.base, place, NEVER, near) or _crossed(new.rim, old.rim, place, NEVER, near)
+    if moved[2] and _crossed(new.base, old.base, place, NEVER, near):
+        return True
+    return moved[3] and _crossed(new.rim, old.rim, place, NEVER, near)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -124,6 +147,8 @@ def fill(states, whole, matrix, start, out):
     surely fills, or (unless ``whole``) that are the same in both states, are not looked at voxel by voxel.
     """
     new, old = states
+    ends = (new.base != old.base).any(), (new.rim != old.rim).any()
+    moved = (new.endo != old.endo).any(), (new.epi != old.epi).any(), ends[0], ends[1]
     steps = np.zeros((4, 3))
     for axis in range(3):
         steps[axis] = matrix[:, axis]
@@ -135,14 +160,15 @@ def fill(states, whole, matrix, start, out):
             for i in range(0, out.shape[2], BLOCK):
                 first = (start[2] + i, start[1] + j, start[0] + k)
                 x, y, z = _place(matrix, first[0] + middle, first[1] + middle, first[2] + middle)
-                if not whole and not _may_differ(new, old, (x, y, z), half):
+                if not whole and not _may_differ(new, old, moved, (x, y, z), half):
                     continue
-                label = _whole_block(new, x, y, z, half)
+                sides = _sides(new, x, y, z, half)
+                label = _settled(sides)
                 block = out[k : k + BLOCK, j : j + BLOCK, i : i + BLOCK]
                 if label != UNSURE:
                     block[:] = label
                 else:
-                    _fill_block(new, matrix, steps, first, block)
+                    _fill_block(new, (matrix, steps), sides, first, block)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -155,9 +181,10 @@ def _place(matrix, i, j, k):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _fill_block(f, matrix, steps, first, out):
+def _fill_block(f, lattice, sides, first, out):
+    matrix, steps = lattice
     for k in range(out.shape[0]):
         for j in range(out.shape[1]):
             for i in range(out.shape[2]):
-                x, y, z = _place(matrix, float(first[0] + i), float(first[1] + j), float(first[2] + k))
-                out[k, j, i] = label_of(f, x, y, z, steps)
+                point = _place(matrix, float(first[0] + i), float(first[1] + j), float(first[2] + k))
+                out[k, j, i] = label_of(f, point, steps, sides)

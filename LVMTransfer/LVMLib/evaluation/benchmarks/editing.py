@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from ...annotation import view_planes
-from ...annotation.surfaces import ENDOCARDIUM, EPICARDIUM, RADIUS_MM, contours, drag, fit_labels
+from ...annotation.surfaces import ENDOCARDIUM, EPICARDIUM, contours, drag, fit_labels
 from . import Row
 from .editing_fuzz import fuzz
 from .editing_reader import CASES, POINTS, Score, Task, drag_to_truth, phantom_task, redraw_slices
@@ -92,7 +92,7 @@ def _to_lines(points: np.ndarray, lines: list[np.ndarray]) -> np.ndarray:
 
 def effort_rows(tasks: list[Task]) -> list[Row]:
     """Return the curve of Dice and distance against drags, and against clicks of drawing anew."""
-    dragged = [drag_to_truth(task, drags=DRAGS, radius_mm=RADIUS_MM) for task in tasks]
+    dragged = [drag_to_truth(task, drags=DRAGS) for task in tasks]
     drawn = [redraw_slices(task) for task in tasks]
     rows = []
     for place, count in enumerate(STEPS):

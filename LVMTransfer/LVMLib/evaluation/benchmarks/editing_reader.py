@@ -25,8 +25,10 @@ ERROR_REACH_MM = 80.0
 """Radius of the bumps whose sum is the error; it is half correlated over a third of that, 27 mm: a wall segment."""
 BUMPS = 150
 SLICE_MM = 8.0
-STRETCH_MM = 25.0
+STRETCH_MM = 10.0
 """The reader takes the middle of the stretch of this length that is farthest off on average."""
+REACHES_MM = (20.0, 30.0, 45.0, 60.0, 90.0, 120.0)
+"""Reaches of a drag between which the reader turns the wheel, looking at the contours that come of it."""
 POINTS = 8
 """Points per contour of the reader who draws anew; a closed spline joins them."""
 LATERAL = (ENDOCARDIUM, EPICARDIUM)
@@ -94,23 +96,32 @@ def views(axes: LVAxes) -> list[np.ndarray]:
     return [*long_axis, *short_axis_stack(axes, SLICE_MM, margin_mm=SLICE_MM)]
 
 
-def drag_to_truth(task: Task, *, drags: int, radius_mm: float, every: int = 5) -> list[Score]:
+def drag_to_truth(task: Task, *, drags: int, every: int = 5) -> list[Score]:
     """Correct a prediction by drags that end on true contour points; return scores after 0, 5, 10, … drags.
 
-    The reader looks at three long-axis views and at short-axis slices 8 mm apart, finds the stretch of 25 mm of either
-    contour that is farthest off on average, and drags its middle to the true contour, always with the same radius.
+    The reader looks at three long-axis views and at short-axis slices 8 mm apart, finds the stretch of 10 mm of either
+    contour that is farthest off on average, and drags its middle to the true contour, with the reach of which the
+    contours that are shown come nearest to the true ones.
     """
     state, found = task.start, [score(task, task.start, 0)]
     true_lines = _true_lines(task)
     for count in range(1, drags + 1):
         surface, goal = _worst(state, true_lines)
-        edit = drag(state, surface, state.nearest(surface, goal), goal, radius_mm=radius_mm)
+        grip = state.nearest(surface, goal)
+        edits = [drag(state, surface, grip, goal, radius_mm=reach_mm) for reach_mm in REACHES_MM]
+        edit = min(edits, key=lambda edit: _shown_mm(edit.surfaces, true_lines))
         state = edit.surfaces
         if not edit.reached:  # a reader goes on elsewhere
             true_lines = [(s, rest) for s, line in true_lines if len(rest := _apart(line, goal)) > 5]
         if count % every == 0:
             found.append(score(task, state, count))
     return found
+
+
+def _shown_mm(state: WallSurfaces, lines: list[tuple[str, np.ndarray]]) -> float:
+    """Return how far a state is from the true contours in the views on average, mm."""
+    off = [np.abs(state.distances(line)[:, LATERAL.index(surface)]) for surface, line in lines]
+    return float(np.concatenate(off).mean())
 
 
 def _apart(line: np.ndarray, point: np.ndarray) -> np.ndarray:
@@ -136,6 +147,7 @@ def _worst(state: WallSurfaces, lines: list[tuple[str, np.ndarray]]) -> tuple[st
         beyond = state.distances(line)
         off = beyond[:, LATERAL.index(surface)]
         width = max(int(STRETCH_MM / max(np.linalg.norm(np.diff(line, axis=0), axis=1).mean(), 0.1)), 1)
+        width = min(width, len(off))
         mean = np.abs(np.convolve(off, np.ones(width) / width, mode="same"))
         place = int(np.argmax(mean))
         if mean[place] > best:
