@@ -5,46 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
-from LVMLib.annotation import find_axes_from_points
-from LVMLib.annotation.surfaces import contours, surfaces_from_points
+from contour_helpers import APEX, AXES, MITRAL, ct_grid, drag_point, outwards, points_of, ventricle_in_scene
+from LVMLib.annotation.surfaces import contours
 from LVMLib.errors import LabelError, LVMError
-from LVMLib.grid import Grid
 from LVMTransferLib import MRMLAdapter, SceneViews
 from LVMTransferLib.ContourCurves import spread
 from LVMTransferLib.ContourDrags import ContourDrags
 from LVMTransferLib.ContourEditor import ContourEditor
 from LVMTransferLib.ContourMemory import ContourMemory
-from LVMTransferLib.OffscreenViews import OffscreenViews
-
-APEX, MITRAL, SEPTUM = np.array([[-30.3, 34.1, -29.7], [10.2, -14.4, 20.1], [18.0, 20.0, 4.0]])
-AXES = find_axes_from_points(APEX, MITRAL, SEPTUM)
-
-
-def ct_grid(spacing: float = 2.0) -> Grid:
-    """As a scanner writes it: i to the patient's left, j to the back; left-handed when read by k."""
-    size = round(130 / spacing)
-    corner = [55.0, 75.0, -70.0]
-    affine = np.diag([-spacing, -spacing, spacing, 1.0])
-    affine[:3, 3] = corner
-    return Grid((size, size, size), affine)
-
-
-@pytest.fixture(scope="module")
-def truth():
-    """The surfaces of a ventricle through three clicks."""
-    return surfaces_from_points(AXES)
 
 
 @pytest.fixture
-def case(scene, truth):
+def case(scene):
     """CT and segmentation of the ventricle in the scene, with three slice views."""
-    grid = ct_grid()
-    labels = truth.to_labels(grid)
-    volume = MRMLAdapter.volumeToScene(np.array([-50, 400, 100], np.int16)[labels], grid, "ct")
-    segmentation = MRMLAdapter.segmentationFromLabels(labels, grid, "labels", volume)
-    with OffscreenViews(volume, size=(200, 200)) as views:
-        SceneViews.showPlanes(AXES)
-        yield volume, segmentation, views
+    with ventricle_in_scene() as case:
+        yield case
 
 
 @pytest.fixture
@@ -57,26 +32,6 @@ def editor(case):
     editor.drags = ContourDrags(editor, onProblem=editor.problems.append)
     yield editor
     editor.drags.release()
-
-
-def points_of(node) -> np.ndarray:
-    return slicer.util.arrayFromMarkupsControlPoints(node, world=True)
-
-
-def drag_point(node, number: int, by: np.ndarray, *, moves: int = 4) -> np.ndarray:
-    """Press, move and drop a control point as the mouse does; return where it was dropped."""
-    start = points_of(node)[number]
-    node.InvokeEvent(node.PointStartInteractionEvent)
-    for part in np.linspace(0, 1, moves + 1)[1:]:
-        node.SetNthControlPointPositionWorld(number, *(start + part * by))
-    node.InvokeEvent(node.PointEndInteractionEvent)
-    return start + by
-
-
-def outwards(node, number: int, millimetres: float) -> np.ndarray:
-    points = points_of(node)
-    way = points[number] - points.mean(axis=0)
-    return millimetres * way / np.linalg.norm(way)
 
 
 def labels_in_scene(editor) -> np.ndarray:
