@@ -6,6 +6,7 @@ import itertools
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ...grid import Grid, require_labels
 from ...measures import SurfaceDistance, dice, label_surface_distances
@@ -14,6 +15,7 @@ from ..repair import count_defects, keep_largest
 from .frame import STEP_MM, Frame, frame_from_labels
 from .limits import LOWEST_BASE_MM, MINIMAL_WALL_MM, flattened
 from .rays import Occupancy, Samples, end_samples, lateral_samples, occupancy
+from .reach import apply, bump, keep_true_pins, nodes
 from .spline import fit_control, settle_pole
 from .state import BASE, ENDOCARDIUM, EPICARDIUM, RIM, WallSurfaces, control_shapes
 
@@ -34,6 +36,8 @@ STIFFNESS = {ENDOCARDIUM: LATERAL, EPICARDIUM: LATERAL, BASE: ENDS, RIM: ENDS}
 LOOKS = 2
 """How often the surfaces' own labels are fitted in the same way, and the difference taken out."""
 LARGEST_STEP_MM = 1.0
+EDITED_MM, EDGE_MM = 5.0, 10.0
+"""So far from edited voxels the surfaces are fitted anew, and over so much more the old ones take over."""
 PIT_ROUNDS = 3
 PIT_MM = 0.6
 """How far above a voxel of a pit the base is raised."""
@@ -57,7 +61,14 @@ class Fit:
     distance: dict[int, SurfaceDistance]
 
 
-def fit_labels(labels: np.ndarray, grid: Grid, axes: LVAxes | None = None, *, frame: Frame | None = None) -> Fit:
+def fit_labels(
+    labels: np.ndarray,
+    grid: Grid,
+    axes: LVAxes | None = None,
+    *,
+    frame: Frame | None = None,
+    before: WallSurfaces | None = None,
+) -> Fit:
     """Return the smooth surfaces of labels.
 
     Parameters
@@ -69,7 +80,10 @@ def fit_labels(labels: np.ndarray, grid: Grid, axes: LVAxes | None = None, *, fr
     axes : LVAxes, optional
         From `find_axes` otherwise.
     frame : Frame, optional
-        Keep these coordinates, for example those of the state before.
+        Keep these coordinates.
+    before : WallSurfaces, optional
+        The state whose labels on this grid were edited: where they were not, its surfaces, pins and locks stay to the
+        bit.
 
     Returns
     -------
@@ -85,6 +99,10 @@ def fit_labels(labels: np.ndarray, grid: Grid, axes: LVAxes | None = None, *, fr
     """
     labels = require_labels(labels, "labels")
     grid.require_orthogonal("grid of the labels")
+    frame = before.frame if before else frame
+    edited = grid.to_ras(np.argwhere(before.to_labels(grid) != labels)[:, ::-1]) if before else None
+    if before and not len(edited):
+        return _with_error(before, labels, grid)
     body = keep_largest(labels)
     axes = axes or find_axes(body, grid)
     frame = frame or frame_from_labels(body, grid, axes)
@@ -93,8 +111,25 @@ def fit_labels(labels: np.ndarray, grid: Grid, axes: LVAxes | None = None, *, fr
     for _ in range(LOOKS):
         state = _corrected(state, goal, grid, axes)
     state = _without_pits(state, grid)
+    return _with_error(_near(edited, before, state) if before else state, labels, grid)
+
+
+def _with_error(state: WallSurfaces, labels: np.ndarray, grid: Grid) -> Fit:
     own = state.to_labels(grid)
     return Fit(state, dice(own, labels), label_surface_distances(own, labels, grid.spacing))
+
+
+def _near(edited: np.ndarray, before: WallSurfaces, fitted: WallSurfaces) -> WallSurfaces:
+    """Return the state before with the fitted surfaces near edited voxels (N, 3), RAS mm, as far as locks allow."""
+    tree, state = cKDTree(before.frame.local(edited)), before
+    for part in (RIM, BASE, EPICARDIUM, ENDOCARDIUM):
+        points = np.array(nodes(before, part if part in (ENDOCARDIUM, EPICARDIUM) else BASE)[0])
+        if part in (BASE, RIM):
+            points[:, 2] = before.control[part].ravel()
+        distance = tree.query(points)[0].reshape(before.control[part].shape)
+        change = bump(np.maximum(distance - EDITED_MM, 0.0) / EDGE_MM) * (fitted.control[part] - before.control[part])
+        state = apply(state, part, settle_pole(change) if part in (ENDOCARDIUM, EPICARDIUM) else change)[0]
+    return keep_true_pins(state)
 
 
 def from_control(
