@@ -288,21 +288,19 @@ class ContourEditor:
         )
 
     def takeLabels(self) -> Fit:
-        """Make the contours follow the labels that another tool left in the segmentation; those stay as they are.
+        """Make the contours follow the labels where another tool edited the segmentation; its labels stay as they are.
 
         :return: with the error of the fit.
         :raises LabelError: the labels are no left ventricle; the contours stay.
         """
-        from dataclasses import replace
-
         from LVMLib.annotation.surfaces import fit_labels
 
         phase = self._required()
         foreign = ForeignMask(self.segmentationNode, self.grid)
-        fit = fit_labels(foreign.labels, self.grid, frame=phase.state.frame)
+        fit = fit_labels(foreign.labels, self.grid, before=phase.state)
         phase.fit = fit
         phase.spoil()
-        phase.do(replace(fit.surfaces, locked=phase.state.locked), "labels of another tool", foreign=foreign)
+        phase.do(fit.surfaces, "labels of another tool", foreign=foreign)
         self.redraw()
         self._remember()
         self.onEdit("labels of another tool", "")
