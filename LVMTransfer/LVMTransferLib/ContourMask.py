@@ -12,7 +12,7 @@ from vtk.util import numpy_support
 
 from .SceneContours import COLORS
 from .SceneSegmentations import labelsFromSegmentation, orientedImage, segmentIdOf
-from .SceneVolumes import transformToWorld
+from .SceneVolumes import gridFromVolume, transformToWorld
 
 if TYPE_CHECKING:
     from LVMLib.annotation.surfaces import WallSurfaces
@@ -133,6 +133,11 @@ def isAttached(segmentationNode: object, image: object) -> bool:
 
 def _labelMapName() -> str:
     return slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+
+
+def emptyLabels(volumeNode: object) -> np.ndarray:
+    """Return labels ``(Z, Y, X)`` without anything in them, on the grid of a CT."""
+    return np.zeros(gridFromVolume(volumeNode).shape, np.uint8)
 
 
 class ForeignMask:

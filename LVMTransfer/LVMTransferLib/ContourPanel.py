@@ -53,7 +53,7 @@ class ContourPanel(Panel):
         missingCase, missing = self.missingCase(), [] if editor else [_("contours of this case")]
         here = missing or ([] if editor.current else [_("contours of the phase shown")])
         noVolume = [] if self.parameters.inputVolume else [_("a CT volume (step 1)")]
-        noAxis = missingCase or ([] if clickedAxis() is not None else [_("clicks on apex, mitral valve and septum")])
+        noAxis = noVolume or ([] if clickedAxis() is not None else [_("clicks on apex, mitral valve and septum")])
         needs = {self.ui.makeContoursButton: missingCase, self.ui.clickAxisButton: noVolume}
         needs |= {self.ui.contoursFromClicksButton: noAxis, self.ui.removeContoursButton: missing}
         needs |= {self.ui.copyFromEdButton: missing, self.ui.copyFromEsButton: missing}
@@ -100,11 +100,22 @@ class ContourPanel(Panel):
         def work(progress: object) -> bool:
             from LVMLib.annotation import find_axes_from_points
 
-            self._editorOfCase().makeFromClicks(find_axes_from_points(*clickedAxis()))
+            axes = find_axes_from_points(*clickedAxis())
+            if self.parameters.segmentation is None:
+                self._addSegmentation()
+            self._editorOfCase().makeFromClicks(axes)
             return True
 
         if self.runner.run(_("Contours"), work):
             self._watch()
+
+    def _addSegmentation(self) -> None:
+        from LVMTransferLib.ContourMask import emptyLabels
+
+        volumeNode = self.parameters.inputVolume
+        labels = {self.logic.phaseShown(volumeNode): emptyLabels(volumeNode)}
+        name = _("{name} contours").format(name=volumeNode.GetName())
+        self.parameters.segmentation = self.logic.showLabels(volumeNode, labels, name)
 
     def onRemove(self) -> None:
         """Take the contours out of the scene; the labels stay."""
@@ -199,14 +210,12 @@ class ContourPanel(Panel):
         return self.parameters.contourWall.value or None
 
     def _onAxis(self, points: np.ndarray) -> None:
-        from LVMLib.annotation import find_axes_from_points
-
         try:
-            SceneViews.showPlanes(find_axes_from_points(*points))
+            SceneViews.showClickedAxis(points)
             self._say(_("The views show the clicked axis."))
         except LVMError as error:
             self._say(str(error))
-        self.refresh()
+        self.owner.refresh()
 
     # -- what happens in the scene -------------------------------------------------------------------------------------
 

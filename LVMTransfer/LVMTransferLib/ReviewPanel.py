@@ -6,6 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from LVMTransferLib import SceneViews
+from LVMTransferLib.ContourClicks import clickedAxis
 from LVMTransferLib.Panel import Panel, setReady
 
 
@@ -28,7 +29,7 @@ class ReviewPanel(Panel):
         self.ui.showEsButton.connect("clicked()", lambda: self.onPhase(self.parameters.esPhase))
 
     def refresh(self) -> None:
-        missing, busy = self.missingCase(), self.runner.busy
+        busy, missing = self.runner.busy, self.missingCase() if clickedAxis() is None else []
         for button, tip in self._tips.items():
             setReady(button, missing, tip, busy=busy)
         volumeNode = self.parameters.inputVolume
@@ -41,9 +42,17 @@ class ReviewPanel(Panel):
         setReady(self.ui.showEsButton, no4D, _("Show end-systole in the views"), busy=busy)
 
     def onPlanes(self, planes: tuple) -> None:
-        """Turn slice views to planes of the left ventricle."""
+        """Turn slice views to planes of the left ventricle: about the clicked axis, else that of the labels."""
         volumeNode, segmentationNode = self.parameters.inputVolume, self.parameters.segmentation
-        self.runner.run(_("Views"), lambda progress: SceneViews.showLeftVentricle(volumeNode, segmentationNode, planes))
+        clicked = clickedAxis()
+
+        def work(progress: object) -> None:
+            if clicked is None:
+                SceneViews.showLeftVentricle(volumeNode, segmentationNode, planes)
+            else:
+                SceneViews.showClickedAxis(clicked, planes)
+
+        self.runner.run(_("Views"), work)
 
     def onScannerPlanes(self) -> None:
         """Turn the slice views back."""

@@ -27,6 +27,16 @@ def showLeftVentricle(volumeNode: object, segmentationNode: object, planes: Sequ
     showPlanes(axesOfLabels(volumeNode, segmentationNode), planes)
 
 
+def showClickedAxis(points: np.ndarray, planes: Sequence[str] = LEFT_VENTRICLE_PLANES) -> None:
+    """Turn slice views to planes about apex, mitral centre and a septal point (3, 3), RAS mm.
+
+    :raises LVMError: the points give no axis.
+    """
+    from LVMLib.annotation import find_axes_from_points
+
+    showPlanes(find_axes_from_points(*points), planes)
+
+
 def axesOfLabels(volumeNode: object, segmentationNode: object) -> LVAxes:
     """Return the axes of the left ventricle that is labelled in the phase shown; errors as `showLeftVentricle`."""
     from LVMLib.annotation import find_axes

@@ -203,6 +203,21 @@ def test_three_clicks_turn_the_views_and_begin_contours_without_labels(desktop, 
     assert names == ["Septum"]
 
 
+def test_a_ct_without_any_segmentation_is_drawn_from_three_clicks(desktop, panel):
+    from desktop_helpers import sequence_in_scene
+
+    panel.parameters.inputVolume = sequence_in_scene()[0]
+    panel.ui.clickAxisButton.click()
+    for point in ([0.0, 1.0, -22.0], [0.0, 0.0, 6.0], [15.0, 12.0, -4.0]):
+        click(section(panel).clicks._node, np.array(point))
+        wait(desktop, 20)
+    panel.ui.threeChamberButton.click()
+    panel.ui.contoursFromClicksButton.click()
+    assert (labels_now(panel) == 1).sum() > 50
+    drag(desktop, section(panel).editor.curves.node("Yellow", "endocardium"), 5, 1.1)
+    assert panel.ui.contourLabel.text == "Drag endocardium"
+
+
 def test_what_segment_editor_paints_becomes_the_contours_a_moment_later(desktop, panel, contours):
     from LVMTransferLib import MRMLAdapter
 
