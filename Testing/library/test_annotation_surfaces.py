@@ -276,7 +276,7 @@ def test_the_mask_kept_up_to_date_is_the_whole_one_and_undo_gives_the_first_back
 
 
 def test_hundreds_of_random_edits_break_nothing():
-    result = fuzz(STATE, GRID.isotropic(2.0), edits=300, seed=3, look_every=10)
+    result = fuzz(STATE, GRID.isotropic(2.0), edits=300, seed=4, look_every=10)
     assert not result.broken
     assert result.same_after_undo
     assert result.refused > 0  # the nonsense among them
