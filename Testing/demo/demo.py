@@ -83,7 +83,7 @@ def write_demo_report() -> tuple[Path, str]:
     """Evaluate both models on the test cases and write the report; return the page and the table as text."""
     from LVMLib.cli.terminal import ProgressBar
     from LVMLib.cohort import pairs_of_split
-    from LVMLib.evaluation import evaluate_pairs, write_report
+    from LVMLib.evaluation import describe_table, evaluate_pairs, write_report
     from LVMLib.learning import Bundle, read_events
 
     bundles = {"Site 1": Bundle.load(SITE_1), "fine-tuned": Bundle.load(RUN / "best")}
@@ -94,7 +94,7 @@ def write_demo_report() -> tuple[Path, str]:
     page = write_report(
         REPORT, table=table, pictures=draw_test_case(bundles), run_events=read_events(RUN), provenance=facts
     )
-    return page, table.describe()
+    return page, describe_table(table)
 
 
 def main() -> int:

@@ -77,7 +77,7 @@ def tiny_bundle(path: Path, *, seed: int = 0, factor: float = 1.0) -> Path:
     """Write a bundle of the smallest network with random weights, all of them times ``factor``."""
     import torch
     from LVMLib.learning import Bundle
-    from LVMLib.learning.models.bundle import Architecture, BundleManifest, HUWindow, Origin
+    from LVMLib.learning.models.manifest import Architecture, BundleManifest, HUWindow, Origin
     from LVMLib.network import build_network
 
     torch.manual_seed(seed)

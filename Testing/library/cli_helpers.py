@@ -12,7 +12,7 @@ from LVMLib.cohort import Case, Cohort
 from LVMLib.grid import LABEL_NAMES, Grid
 from LVMLib.imaging import ArrayFrames, Sequence, write_labels, write_sequence_nifti
 from LVMLib.learning import Bundle, BundleManifest, Normalisation
-from LVMLib.learning.models.bundle import Architecture, HUWindow, Origin
+from LVMLib.learning.models.manifest import Architecture, HUWindow, Origin
 from LVMLib.network import build_network
 
 SIZE = 16

@@ -15,6 +15,7 @@ from LVMLib.errors import ImageError, PairError
 from LVMLib.evaluation import (
     EvaluationTable,
     Row,
+    describe_table,
     evaluate_pairs,
     paired_bootstrap,
     summarise,
@@ -91,7 +92,7 @@ def test_the_better_model_is_called_better_and_phantom(table):
     better, sentence = verdict(table, "site 2")
     assert better is True
     assert "phantom" in sentence
-    assert "PHANTOM" in table.describe()
+    assert "PHANTOM" in describe_table(table)
     assert table.compare("hd95_mm_lvm", "site 2").better
 
 

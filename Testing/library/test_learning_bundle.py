@@ -8,8 +8,8 @@ from LVMLib.errors import BundleError
 from LVMLib.files import sha256
 from LVMLib.grid import LABEL_NAMES
 from LVMLib.learning import Bundle, BundleManifest, Normalisation
-from LVMLib.learning.models.bundle import Architecture, HUWindow, Origin
 from LVMLib.learning.models.foreign import bundle_from_checkpoint
+from LVMLib.learning.models.manifest import Architecture, HUWindow, Origin
 from LVMLib.learning.models.signature import make_key, require_signed_by, sign
 from LVMLib.network import build_network
 from safetensors.torch import load_file, save_file

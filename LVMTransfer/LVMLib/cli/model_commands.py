@@ -135,14 +135,14 @@ def run_finetune(options: argparse.Namespace, progress: Progress) -> Outcome:
 def run_evaluate(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Compare models and write the report."""
     from ..cohort import pairs_of_split
-    from ..evaluation import evaluate_pairs, write_report
+    from ..evaluation import describe_table, evaluate_pairs, write_report
     from ..learning import Bundle
 
     bundles = {name: Bundle.load(path) for name, path in bundle_names(options.model).items()}
     pairs = pairs_of_split(options.pairs, options.split)
     evaluation = evaluate_pairs(pairs, bundles, device=options.device, progress=part(progress, 0.0, 0.95))
     page = write_report(options.out, table=evaluation)
-    return Outcome({**evaluation.as_dict(), "report": str(page)}, f"{evaluation.describe()}\n{page}")
+    return Outcome({**evaluation.as_dict(), "report": str(page)}, f"{describe_table(evaluation)}\n{page}")
 
 
 def run_study_command(options: argparse.Namespace, progress: Progress) -> Outcome:

@@ -16,7 +16,7 @@ from .pairs import evaluate_pairs
 from .report import Picture, write_report
 from .statistics import paired_bootstrap, pearson, summarise
 from .table import Comparison, EvaluationTable, Row
-from .text import verdict
+from .text import describe_table, verdict
 from .worklist import WorkItem, Worklist, worklist
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "agree_cohort",
     "check_case",
     "check_cohort",
+    "describe_table",
     "dice",
     "ejection_fraction",
     "evaluate_pairs",

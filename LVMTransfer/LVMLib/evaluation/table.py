@@ -197,12 +197,6 @@ class EvaluationTable:
         with atomic_file(path) as temporary:
             temporary.write_text(text.getvalue(), encoding="utf-8")
 
-    def describe(self) -> str:
-        """Return the table for a terminal: mean ± SD of each model, differences with 95 % intervals."""
-        from .text import describe_table
-
-        return describe_table(self)
-
     def _case_value(self, model: str, case: str, metric: str) -> float:
         rows = self.of(model, case=case)
         if metric == "ef_error_percent":

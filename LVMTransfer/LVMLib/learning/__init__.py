@@ -1,9 +1,10 @@
 """Samples, sparse loss, fine-tuning, prediction, model bundles, run folders."""
 
 from .config import Augmentation, FinetuneConfig
-from .models.bundle import Bundle, BundleManifest
+from .models.bundle import Bundle
 from .models.cases import MODEL_READER, CasePrediction, predict_case, predict_sequence
 from .models.consistency import volume_jitter_ml
+from .models.manifest import BundleManifest
 from .models.predict import predict, predict_phases
 from .samples.normalise import Normalisation
 from .training.loss import sparse_dice_loss

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .bundle import BundleManifest, Origin
+from .manifest import BundleManifest, Origin
 
 
 def model_card(manifest: BundleManifest) -> str:

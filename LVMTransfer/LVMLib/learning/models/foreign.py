@@ -13,7 +13,8 @@ from ... import __version__
 from ...errors import BundleError
 from ...files import sha256
 from ...origin import command_line, commit, now
-from .bundle import Bundle, Origin, require_tensors
+from .bundle import Bundle, require_tensors
+from .manifest import Origin
 
 # Before 2.6 weights_only could be made to execute code (CVE-2025-32434).
 _SAFE_TORCH = (2, 6)

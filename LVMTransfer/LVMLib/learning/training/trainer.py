@@ -16,7 +16,8 @@ from ...network import build_network, initialise_paper
 from ...origin import command_line, commit, now
 from ...progress import Progress, part, silent
 from ..config import DEFAULT_CROP, FinetuneConfig
-from ..models.bundle import Architecture, Bundle, BundleManifest, HUWindow, Origin
+from ..models.bundle import Bundle
+from ..models.manifest import Architecture, BundleManifest, HUWindow, Origin
 from ..models.segment import Model
 from ..samples.cache import CachedPair, cache_pairs, require_labelled
 from ..samples.carry import carry_all
