@@ -338,3 +338,34 @@ def test_a_damaged_memory_is_named_with_the_remedy(editor):
     ContourMemory.node().SetText('{"format": 1, "phases": {"0": {}}}')
     with pytest.raises(LVMError, match="Delete this node"):
         ContourEditor.resume()
+
+
+def test_random_actions_never_part_mask_from_contours_and_undo_leads_back(editor):
+    rng, start = np.random.default_rng(5), labels_in_scene(editor)
+    before = len(editor.said)
+    for action in rng.choice(["drag", "scroll", "undo", "redo", "push", "delete", "redraw", "planes"], 30):
+        shown = [node for node in editor.curves.nodes if node.GetDisplayNode().GetVisibility()]
+        if not shown:
+            SceneViews.showPlanes(editor.axes())
+            continue
+        node = shown[rng.integers(len(shown))]
+        if action == "drag":
+            editor.drags.radiusMm = float(rng.uniform(5, 60))
+            drag_point(node, int(rng.integers(node.GetNumberOfControlPoints())), rng.normal(0, 4.0, 3), moves=2)
+        elif action == "scroll":
+            SceneViews.shiftSlice(SceneViews.sliceNodeOf(editor.curves.viewOf(node)), float(rng.normal(0, 10)))
+        elif action == "push":
+            editor.push(None, points_of(node)[0], float(rng.normal(0, 3)), 30.0)
+        elif action == "delete":
+            slicer.mrmlScene.RemoveNode(node)
+        elif action == "redraw":
+            slicer.util.updateMarkupsControlPointsFromArray(node, points_of(node) + rng.normal(0, 1.0, 3), world=True)
+        elif action == "planes":
+            SceneViews.showScannerPlanes() if rng.integers(2) else SceneViews.showPlanes(editor.axes())
+        else:
+            getattr(editor, action)()
+    assert_mask_is_that_of_the_surfaces(editor)
+    assert len(editor.said) > before + 8
+    while editor.current.history.undo_name != "contours from clicks":
+        editor.undo()
+    np.testing.assert_array_equal(labels_in_scene(editor), start)
