@@ -118,6 +118,7 @@ class CheckPanel(Panel):
         if not pixmap.isNull():
             pixmap = pixmap.scaledToWidth(PICTURE_WIDTH, qt.Qt.SmoothTransformation)
         self.ui.rulePictureLabel.setPixmap(pixmap)
+        self.ui.rulePictureLabel.minimumHeight = pixmap.height()
         self.ui.ruleTextLabel.text = (
             _("{text} (protocol {version})").format(text=rule.text, version=self._protocol.version) if rule else ""
         )

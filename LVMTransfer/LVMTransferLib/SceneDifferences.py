@@ -64,7 +64,7 @@ def differenceLegend() -> str:
                 f'<span style="color:{_hexadecimal(segment.GetColor())}">\N{BLACK SQUARE}</span> {segment.GetName()}'
                 for segment in segments
             ]
-            return f"{node.GetName()}: " + ("; ".join(kinds) or "-")
+            return "<br>".join([node.GetName(), *(kinds or ["-"])])
     return ""
 
 
