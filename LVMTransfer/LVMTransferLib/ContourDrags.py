@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from .ContourEditor import BASE
 if TYPE_CHECKING:
     from .ContourEditor import ContourEditor
 
+# Longer than this, as with a CT of 0.5 mm, the mask is left until the drop, so that the curves keep up with the mouse.
+LIVE_SECONDS = 0.1
 _CURVE_EVENTS = ("PointModifiedEvent", "PointAddedEvent", "PointRemovedEvent")
 
 
@@ -40,10 +43,14 @@ class _Never(AtOnce):
 
 
 class _Press:
-    """A mouse button held on a point of a curve."""
+    """A mouse button held on a point of a curve.
+
+    :ivar fast: whether the mask can follow every movement; else it follows when the button is released.
+    """
 
     def __init__(self, node: object, state: object, points: np.ndarray) -> None:
-        self.node, self.state, self.points, self.edit, self.plane = node, state, points, None, None
+        self.node, self.state, self.points, self.edit = node, state, points, None
+        self.fast = True
 
 
 class ContourDrags:
@@ -132,8 +139,9 @@ class ContourDrags:
         if press is None:
             self._commit(node, edit)
         else:
-            press.edit = edit
-            editor.redraw(edit.surfaces, grip=grip, mask=True)
+            press.edit, start = edit, time.perf_counter()
+            editor.redraw(edit.surfaces, grip=grip, mask=press.fast)
+            press.fast &= time.perf_counter() - start < LIVE_SECONDS
         return True
 
     def _changed(self, node: object, moved: list | None, state: object, press: _Press | None) -> tuple:

@@ -8,6 +8,7 @@ import slicer
 from contour_helpers import APEX, AXES, MITRAL, ct_grid, drag_point, outwards, points_of, ventricle_in_scene
 from LVMLib.annotation.surfaces import contours
 from LVMLib.errors import LabelError, LVMError
+from LVMTransferLib import ContourDrags as contour_drags_module
 from LVMTransferLib import MRMLAdapter, SceneViews
 from LVMTransferLib.ContourCurves import spread
 from LVMTransferLib.ContourDrags import ContourDrags
@@ -115,6 +116,20 @@ def test_everything_follows_while_the_mouse_is_still_down(editor):
     assert editor.current.history.undo_name == "contours from clicks"
     node.SetNthControlPointPositionWorld(0, *start)
     node.InvokeEvent(node.PointEndInteractionEvent)
+
+
+def test_on_a_slow_computer_the_mask_waits_for_the_drop(editor, monkeypatch):
+    monkeypatch.setattr(contour_drags_module, "LIVE_SECONDS", 0.0)
+    node = editor.curves.node("Red", "epicardium")
+    start, by = points_of(node)[3], outwards(node, 3, 2.0)
+    node.InvokeEvent(node.PointStartInteractionEvent)
+    node.SetNthControlPointPositionWorld(3, *(start + by))
+    once = labels_in_scene(editor)
+    node.SetNthControlPointPositionWorld(3, *(start + 2 * by))
+    np.testing.assert_array_equal(labels_in_scene(editor), once)
+    node.InvokeEvent(node.PointEndInteractionEvent)
+    assert (labels_in_scene(editor) != once).any()
+    assert_mask_is_that_of_the_surfaces(editor)
 
 
 def test_a_click_without_movement_is_no_action(editor):
