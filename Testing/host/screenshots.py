@@ -18,14 +18,17 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Testing"))
 OUT = ROOT / "Resources" / "Screenshots"
-PANEL_WIDTH, GAP, LARGEST_BYTES = 460, 8, 300_000
+PANEL_WIDTH, GAP, LARGEST_BYTES = 460, 8, 400_000
 THICKNESS_HEIGHT, LATERAL_SEGMENT = 1860, 12
-SEED, PHASES, SPACING_MM = 20, 5, 1.5
+SEED, CASES, PHASES, SPACING_MM = 20, 3, 5, 1.5
+FITTING = 0
+DRAWING = ("caseSection", "predictSection", "reviewSection", "contoursSection")
+JUDGING = ("checkSection", "readersSection", "exportSection", "finetuneSection")
 COHORT, MODEL = Path("site2"), Path("Site1")
 
 
 def main() -> int:
-    """Make both pictures; return 0."""
+    """Make the pictures; return 0."""
     from host.start import start_desktop
 
     OUT.mkdir(parents=True, exist_ok=True)
@@ -35,7 +38,12 @@ def main() -> int:
         desktop = start_desktop()
         transfer = transfer_panel(desktop)
         volume, segmentation = transfer.parameters.inputVolume, transfer.parameters.segmentation
-        save(OUT / "LVMTransfer.png", grabbed(desktop, transfer, 1400), contour_views(volume, segmentation))
+        opened(transfer, DRAWING)
+        panel = grabbed(desktop, transfer, FITTING)
+        save(OUT / "LVMTransfer.png", panel, contour_views(volume, segmentation))
+        opened(transfer, JUDGING)
+        panel = grabbed(desktop, transfer, FITTING)
+        save(OUT / "LVMTransferReview.png", panel, difference_views(volume, segmentation))
         desktop.leave_module("LVMTransfer")
         thickness = thickness_panel(desktop, segmentation)
         panel = grabbed(desktop, thickness, THICKNESS_HEIGHT)
@@ -46,20 +54,38 @@ def main() -> int:
 
 
 def transfer_panel(desktop: object) -> object:
-    """Open LVM Transfer, load a phantom case with its labels and check it."""
+    """Open LVM Transfer on a phantom cohort, open a case, check and compare it."""
     from LVMLib.phantom import generate_cohort
 
-    generate_cohort(COHORT, site="2", cases=1, seed=SEED, phases=PHASES, spacing_mm=SPACING_MM)
+    cohort = generate_cohort(COHORT, site="2", cases=CASES, seed=SEED, phases=PHASES, spacing_mm=SPACING_MM)
+    for name in cohort.case_ids():
+        given_to_readers(cohort.case(name))
     shutil.copytree(ROOT / "Resources" / "Site1", MODEL)
     widget = desktop.open_module("LVMTransfer")
     parameters = widget.parameters
-    parameters.cohortPath, parameters.bundlePath = COHORT, MODEL
+    parameters.reader, parameters.cohortPath, parameters.bundlePath = "anna", COHORT, MODEL
     parameters.pairsPath, parameters.runPath = Path("pairs"), Path("run")
-    for button in (widget.ui.loadCaseButton, widget.ui.leftVentricleViewsButton, widget.ui.checkButton):
+    widget.ui.worklistTable.cellDoubleClicked(0, 0)
+    for button in (widget.ui.leftVentricleViewsButton, widget.ui.checkButton, widget.ui.compareButton):
         button.click()
         desktop.process_events()
-    widget.ui.finetuneSection.collapsed = False
+    widget.ui.findingsTable.cellClicked(1, 0)
+    widget.ui.showDifferenceButton.click()
     return widget
+
+
+def given_to_readers(case: object) -> None:
+    """Hand the phantom's labels to the model, to anna, and to bert, who draws two voxels beside them."""
+    from LVMLib.cohort.prediction import write_prediction
+    from LVMLib.phantom import TRUTH
+
+    found = {phase: case.labels(TRUTH, phase) for phase in case.labelled_phases(TRUTH)}
+    write_prediction(case, "phantom", found, jitter_ml=0.0)
+    for phase, labels in ((phase, found[phase]) for phase in (case.ed, case.es)):
+        for reader, drawn in (("model", labels), ("anna", labels), ("bert", np.roll(labels, 2, axis=2))):
+            if reader == "model" or case.id == "case-001":
+                case.write_labels(reader, phase, drawn)
+    shutil.rmtree(case.folder / "labels" / TRUTH)
 
 
 def thickness_panel(desktop: object, segmentation: object) -> object:
@@ -103,6 +129,30 @@ def settle(desktop: object) -> None:
         time.sleep(0.02)
 
 
+def opened(widget: object, names: tuple[str, ...]) -> None:
+    """Open these sections of LVM Transfer and fold the others."""
+    for name in (*DRAWING, *JUDGING):
+        getattr(widget.ui, name).collapsed = name not in names
+
+
+def difference_views(volume: object, segmentation: object) -> np.ndarray:
+    """Return where two readers differ in short axis, 2- and 4-chamber, one below the other, RGB."""
+    from LVMLib.annotation import find_axes, view_planes
+    from LVMTransferLib import MRMLAdapter, Pictures
+
+    labels, grid = MRMLAdapter.labelsFromSegmentation(segmentation, volume), MRMLAdapter.gridFromVolume(volume)
+    planes = view_planes(find_axes(labels, grid))
+    names = {"short_axis": "short axis", "two_chamber": "2-chamber", "four_chamber": "4-chamber"}
+    return np.vstack(
+        [
+            Pictures.renderSlice(
+                volume, planes[plane], size=(460, 460), caption=f"Phantom, anna - bert, {name}", hide=[segmentation]
+            )
+            for plane, name in names.items()
+        ]
+    )
+
+
 def contour_views(volume: object, segmentation: object) -> np.ndarray:
     """Return short axis, 2- and 3-chamber at end-diastole, one below the other, RGB."""
     from LVMTransferLib import MRMLAdapter
@@ -144,7 +194,7 @@ def thickness_views(volume: object, segmentation: object, parameters: object, he
 
 
 def grabbed(desktop: object, widget: object, height: int) -> object:
-    """Return the panel as a QImage."""
+    """Return the panel as a QImage; ``FITTING`` = as high as it needs."""
     from host.mrml_widgets import QMRMLNodeComboBox
 
     panel = widget.parent._object
@@ -153,6 +203,10 @@ def grabbed(desktop: object, widget: object, height: int) -> object:
     panel.resize(PANEL_WIDTH, height)
     panel.show()
     desktop.process_events()
+    if height == FITTING:  # known only when the sections have folded and the texts have wrapped
+        for _ in range(2):
+            panel.resize(PANEL_WIDTH, panel.sizeHint().height())
+            desktop.process_events()
     image = panel.grab().toImage()
     panel.hide()
     return image
