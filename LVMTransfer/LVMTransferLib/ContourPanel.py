@@ -12,7 +12,7 @@ from LVMTransferLib.ContourClicks import ContourClicks, clickedAxis
 from LVMTransferLib.Later import Later, Settled
 from LVMTransferLib.Panel import Panel, setReady
 
-MILLISECONDS_AFTER_PAINT = 600
+MILLISECONDS_AFTER_PAINT, MILLISECONDS_AFTER_EDIT = 600, 800
 
 
 class ContourPanel(Panel):
@@ -20,8 +20,8 @@ class ContourPanel(Panel):
 
     def setup(self) -> None:
         self.editor = self.drags = None
-        self._refused = None
-        self._display = None
+        self._refused = self._display = self._files = None
+        self._save = Settled(self._writeFiles, MILLISECONDS_AFTER_EDIT)
         self.clicks = ContourClicks(self._showTool)
         self._tools = {self.ui.pushButton: 1.0, self.ui.pullButton: -1.0, self.ui.smoothButton: 0.0}
         self._tips = {}
@@ -75,7 +75,8 @@ class ContourPanel(Panel):
     def forget(self) -> None:
         self.clicks.stop()
         self._release()
-        self.editor = self._refused = self._display = None
+        self._save.drop()
+        self.editor = self._refused = self._display = self._files = None
 
     def cleanup(self) -> None:
         self.forget()
@@ -84,10 +85,10 @@ class ContourPanel(Panel):
 
     def onMake(self) -> None:
         """Make the contours of the phase shown, of ED and of ES from their labels."""
-        fit = self.runner.run(_("Contours"), self._make)
-        if fit is not None:
+        text = self.runner.run(_("Contours"), self._make)
+        if text is not None:
             self._watch()
-            self._say(self._fitText(fit))
+            self._say(text)
 
     def onClickAxis(self) -> None:
         """Wait for clicks on apex, mitral valve and septum, then turn the views."""
@@ -126,23 +127,49 @@ class ContourPanel(Panel):
         self.editor = None
         self.owner.refresh()
 
-    def _make(self, progress: object) -> object:
+    def _make(self, progress: object) -> str:
         editor, shown = self._editorOfCase(), self.logic.phaseShown(self.parameters.inputVolume)
-        phases = [shown]
+        phases, text = [shown], ""
         if editor.browserNode is not None:
             phases = [*sorted({self.parameters.edPhase, self.parameters.esPhase} - {shown}), shown]
-        fit = None
         for number, phase in enumerate(phases):
             progress(number / len(phases), _("contours of phase {number}").format(number=phase))
             if len(phases) > 1:
                 self.logic.showPhase(self.parameters.inputVolume, phase)
                 editor.enterPhase()
             try:
-                fit = editor.makeFromLabels()
+                text = self._makeHere(editor)
             except LVMError:
                 if phase == shown:
                     raise
-        return fit
+        return text
+
+    def _makeHere(self, editor: object) -> str:
+        """Make the contours of the phase shown: those on disk if its labels came from them, else new ones."""
+        reading = self.owner.currentReading()
+        if reading is not None:
+            known = self._filesOf(reading).matching(editor.phase, reading.labels(editor.phase), editor.grid)
+            if known is not None:
+                editor.make(known)
+                return _("Contours as they were saved with the case.")
+        return self._fitText(editor.makeFromLabels())
+
+    def _filesOf(self, reading: object) -> object:
+        from LVMTransferLib.ContourFiles import ContourFiles
+
+        if self._files is None or self._files[0] is not reading:
+            self._files = reading, ContourFiles(reading)
+        return self._files[1]
+
+    def _writeFiles(self) -> None:
+        """Put the contours beside the labels of the open case."""
+        editor, reading = self._mine(), self.logic.reading
+        if editor is None or reading is None or reading.volumeNode is not editor.volumeNode:
+            return
+        try:
+            self._filesOf(reading).write(editor.phases)
+        except (LVMError, OSError) as error:
+            self._say(str(error))
 
     def _editorOfCase(self) -> object:
         """Return the editor of the case in the panel, a new one if there is none."""
@@ -292,6 +319,7 @@ class ContourPanel(Panel):
         if name == "labels of another tool" and fit is not None:
             message = self._fitText(fit)
         self._say(message or name[:1].upper() + name[1:])
+        self._save.request()
         if self.parameters is not None:
             self.refresh()
 

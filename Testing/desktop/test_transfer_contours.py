@@ -15,9 +15,9 @@ def _each_fit_once():
 
     fit_labels, known = surfaces.fit_labels, {}
 
-    def fitted(labels, grid, axes=None, *, frame=None):
-        if frame is not None:
-            return fit_labels(labels, grid, axes, frame=frame)
+    def fitted(labels, grid, axes=None, **options):
+        if options:
+            return fit_labels(labels, grid, axes, **options)
         key = labels.tobytes(), grid.affine.tobytes()
         if key not in known:
             known[key] = fit_labels(labels, grid, axes)
@@ -284,3 +284,32 @@ def test_a_reopened_scene_goes_on_with_its_contours(desktop, panel, contours, tm
     drag(desktop, contours.editor.curves.node("Red", "epicardium"), 2, 1.1)
     assert panel.ui.contourLabel.text == "Drag epicardium"
     assert (labels_now(panel) != labels).any()
+
+
+def test_contours_of_an_open_case_are_on_disk_and_come_back_to_the_bit(desktop, panel, tmp_path):
+    from desktop_helpers import beating_shell
+    from LVMLib.annotation.surfaces import read_surfaces
+    from LVMLib.cohort import Cohort
+    from LVMLib.imaging import ArrayFrames, Sequence
+
+    voxels, labels, grid = beating_shell()
+    cohort = Cohort.create(tmp_path / "cohort", site="Test")
+    sequence = Sequence(grid, ArrayFrames(voxels), (), {}, "p")
+    case = cohort.add_case(sequence, case_id="c1", ed=0, es=0)
+    case.write_labels("anna", 0, labels[0])
+    panel.parameters.reader = "anna"
+    panel.ui.cohortPathEdit.currentPath = str(tmp_path / "cohort")
+    panel.readingPanel.open("c1")
+    panel.ui.makeContoursButton.click()
+    drag(desktop, section(panel).editor.curves.node("Red", "endocardium"), 4, 1.1)
+    wait(desktop, 1300)
+    state = section(panel).editor.current.state
+    stored = read_surfaces(case.folder / "contours" / "anna" / "00.mrk.json")
+    np.testing.assert_array_equal(stored.control["endocardium"], state.control["endocardium"])
+    panel.ui.closeCaseButton.click()
+    panel.readingPanel.open("c1")
+    panel.ui.makeContoursButton.click()
+    assert panel.ui.contourLabel.text == "Contours as they were saved with the case."
+    again = section(panel).editor.current.state
+    np.testing.assert_array_equal(again.control["epicardium"], state.control["epicardium"])
+    panel.ui.closeCaseButton.click()
