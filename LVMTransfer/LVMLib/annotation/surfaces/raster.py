@@ -66,8 +66,9 @@ def _side(low, high, bounds):
 
 
 @njit(cache=True, error_model="numpy")
-def _sides(f, x, y, z, half):
-    """Return what is known of all points of a ball, as `label_of` takes it."""
+def _sides(f, point, half, step):
+    """Return what is known of all points of a ball, as `label_of` takes it; ``step``: the longest edge of a voxel."""
+    x, y, z = point
     across = math.sqrt(x * x + y * y)
     if across < 2.0 * half:
         return 0, 0, 0, 0, 0
@@ -75,7 +76,7 @@ def _sides(f, x, y, z, half):
     rows, columns = _lateral_range(f, x, y, z, half)
     endo, epi = _bounds(f.endo, rows, columns, ANGLES), _bounds(f.epi, rows, columns, ANGLES)
     walls = _side(rho - half, rho + half, endo), _side(rho - half, rho + half, epi)
-    thick = 1 if rho + half < epi[0] - THIN_WALL_STEPS * half else 0
+    thick = 1 if rho + half < epi[0] - THIN_WALL_STEPS * step else 0
     if z <= -half or walls[1] > 0:
         return walls[0], walls[1], -1, -1, thick
     rows, columns = _end_range(f.base, f.reach, x, y, half)
@@ -114,24 +115,26 @@ def _crossed(new, old, place, period, near):
 
 
 @njit(cache=True, error_model="numpy")
-def _may_differ(new, old, moved, point, half):
+def _may_differ(states, moved, point, half, step):
     """Return whether two states may give a ball of radius ``half`` other labels; ``moved``: which parts differ."""
+    new, old = states
     x, y, z = point
     across = math.sqrt(x * x + y * y)
-    if across < 2.0 * half:
+    if across < 2.0 * (half + step):
         return True
     rho = across if z >= 0.0 else math.sqrt(across * across + z * z)
     if moved[0] or moved[1]:
         place = _lateral_range(new, x, y, z, half)
         if moved[0] and _crossed(new.endo, old.endo, place, ANGLES, (rho - half, rho + half)):
             return True
-        # A voxel inside a thin wall looks one voxel outwards.
-        near = rho - half, rho + (1.0 + THIN_WALL_STEPS) * half
+        # A voxel inside a thin wall looks one voxel around.
+        place = _lateral_range(new, x, y, z, half + step)
+        near = rho - half - step, rho + half + THIN_WALL_STEPS * step
         if moved[1] and _crossed(new.epi, old.epi, place, ANGLES, near):
             return True
-    if z <= -half or not (moved[2] or moved[3]):
+    wide = half + step
+    if z <= -wide or not (moved[2] or moved[3]):
         return False
-    wide = 2.0 * half
     place, near = _end_range(new.base, new.reach, x, y, wide), (z - wide, z + wide)
     if moved[2] and _crossed(new.base, old.base, place, NEVER, near):
         return True
@@ -160,9 +163,9 @@ def fill(states, whole, matrix, start, out):
             for i in range(0, out.shape[2], BLOCK):
                 first = (start[2] + i, start[1] + j, start[0] + k)
                 x, y, z = _place(matrix, first[0] + middle, first[1] + middle, first[2] + middle)
-                if not whole and not _may_differ(new, old, moved, (x, y, z), half):
+                if not whole and not _may_differ(states, moved, (x, y, z), half, steps[3, 0]):
                     continue
-                sides = _sides(new, x, y, z, half)
+                sides = _sides(new, (x, y, z), half, steps[3, 0])
                 label = _settled(sides)
                 block = out[k : k + BLOCK, j : j + BLOCK, i : i + BLOCK]
                 if label != UNSURE:
