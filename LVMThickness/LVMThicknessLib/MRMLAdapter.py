@@ -14,7 +14,6 @@ from .SceneProbes import (
     drawProbeLines,
     labelProbes,
     probeMarkups,
-    startPlacing,
     wallPointAt,
 )
 from .SceneStreamlines import COLOR_BY, drawTubes, linesPolyData, shownLines, streamlineTubes
@@ -110,7 +109,6 @@ __all__ = [
     "showPhase",
     "showQuantity",
     "shownLines",
-    "startPlacing",
     "statisticsTable",
     "streamlineTubes",
     "surfaceArray",

@@ -112,15 +112,5 @@ def drawProbeLines(
     display.SetAmbient(0.5)
 
 
-def startPlacing(markups: slicer.vtkMRMLMarkupsFiducialNode) -> None:
-    """Let the next click in a view place a point."""
-    application = slicer.app.applicationLogic()
-    selection, interaction = application.GetSelectionNode(), application.GetInteractionNode()
-    selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsFiducialNode")
-    selection.SetActivePlaceNodeID(markups.GetID())
-    interaction.SetPlaceModePersistence(0)
-    interaction.SetCurrentInteractionMode(interaction.Place)
-
-
 def _lineAt(mesh: vtk.vtkPolyData, point: int) -> int:
     return int(np.searchsorted(cellOffsets(mesh.GetLines()), point, side="right") - 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
+from LVMTransferLib.PlaceMode import startPlacing
 
 from . import MRMLAdapter as Adapter
 from .SceneMeasuring import SceneMeasuring
@@ -125,7 +126,7 @@ class SceneThickness(SceneMeasuring):
     def startProbing(self, surface: object) -> object:
         """Let the next click in a view place a point on the wall; return the point list."""
         markups = self.probes(surface)
-        Adapter.startPlacing(markups)
+        startPlacing(markups)
         return markups
 
     def histogram(self, surface: object) -> object:

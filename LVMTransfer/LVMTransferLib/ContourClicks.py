@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 
 from LVMTransferLib.Later import Later
+from LVMTransferLib.PlaceMode import startPlacing
 
 AXIS_ATTRIBUTE = "LVM.AxisClicks"
 AXIS_POINTS = ("Apex", "Mitral valve", "Septum")
@@ -64,11 +65,8 @@ class ContourClicks:
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
         node.CreateDefaultDisplayNodes()
         node.GetDisplayNode().SetPointLabelsVisibility(False)
-        selection, interaction = slicer.app.applicationLogic().GetSelectionNode(), _interactionNode()
-        selection.SetReferenceActivePlaceNodeClassName(node.GetClassName())
-        selection.SetActivePlaceNodeID(node.GetID())
-        interaction.SetPlaceModePersistence(1)
-        interaction.SetCurrentInteractionMode(interaction.Place)
+        startPlacing(node, persistent=True)
+        interaction = _interactionNode()
         self._node = node
         self._tags = [
             (node, node.AddObserver(node.PointPositionDefinedEvent, self._later.request)),

@@ -86,16 +86,6 @@ def removeShown(node: slicer.vtkMRMLDisplayableNode) -> None:
             slicer.mrmlScene.RemoveNode(doomed)
 
 
-def startPlacing(node: slicer.vtkMRMLMarkupsClosedCurveNode) -> None:
-    """Let the clicks in the views place the points of a curve, one after the other, until a right click."""
-    application = slicer.app.applicationLogic()
-    selection, interaction = application.GetSelectionNode(), application.GetInteractionNode()
-    selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsClosedCurveNode")
-    selection.SetActivePlaceNodeID(node.GetID())
-    interaction.SetPlaceModePersistence(1)
-    interaction.SetCurrentInteractionMode(interaction.Place)
-
-
 def valveNodes(volumeNode: object) -> list:
     """Return the curves of a CT, of every phase."""
     nodes = slicer.util.getNodesByClass("vtkMRMLMarkupsClosedCurveNode")

@@ -9,8 +9,9 @@ from slicer.i18n import tr as _
 from LVMTransferLib import SceneViews
 from LVMTransferLib.Later import Watch
 from LVMTransferLib.Panel import Panel, setReady
+from LVMTransferLib.PlaceMode import startPlacing
 from LVMTransferLib.SceneDifferences import differenceLegend, removeDifference
-from LVMTransferLib.SceneValves import newValveNode, startPlacing, valveCurves, valveNodes
+from LVMTransferLib.SceneValves import newValveNode, valveCurves, valveNodes
 
 
 class ValvePanel(Panel):
@@ -43,7 +44,7 @@ class ValvePanel(Panel):
 
     def onPlace(self, valve: str) -> None:
         """Begin the curve of a valve in the phase shown."""
-        startPlacing(newValveNode(self.parameters.inputVolume, valve, self._phase()))
+        startPlacing(newValveNode(self.parameters.inputVolume, valve, self._phase()), persistent=True)
         self.runner.report(
             _("Click along the {valve} leaflets in the views; a right click ends the curve. Then press Cut.").format(
                 valve=valve
