@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,6 +27,8 @@ _REMEDIES = {
     errno.EEXIST: "A file has the name of this folder: choose another name.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
+
+_ATTEMPTS = 100
 
 
 @contextmanager
@@ -56,10 +58,7 @@ def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     suffix = "".join(path.suffixes[-2:])
-    with storage_errors(path), _parents(path):
-        handle, name = tempfile.mkstemp(prefix=".part-", suffix=suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+    with storage_errors(path), _beside(path, lambda parent: _empty_file(parent, suffix)) as temporary:
         try:
             yield temporary
             _sync(temporary)
@@ -87,8 +86,7 @@ def atomic_folder(path: str | os.PathLike, *, replaces: str | None = None) -> It
     """
     path = Path(path)
     _require_replaceable(path, replaces)
-    with storage_errors(path), _parents(path):
-        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+    with storage_errors(path), _beside(path, _empty_folder) as temporary:
         old = temporary.with_name(temporary.name + "-old")
         try:
             yield temporary
@@ -121,17 +119,36 @@ def sha256(path: str | os.PathLike) -> str:
 
 
 @contextmanager
-def _parents(path: Path) -> Iterator[None]:
-    """Make the folders that ``path`` needs; on failure those that are new and empty vanish again."""
+def _beside(path: Path, make: Callable[[Path], Path]) -> Iterator[Path]:
+    """Make the folders that ``path`` needs and something in the last; new folders that stay empty vanish on failure."""
     missing = [folder for folder in path.parents if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield
+        yield _made_in(path.parent, make)
     except BaseException:
         for folder in missing:
             with suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def _made_in(folder: Path, make: Callable[[Path], Path]) -> Path:
+    """Make a folder and something in it; another writer that fails may take the empty folder away in between."""
+    for _ in range(_ATTEMPTS):
+        with suppress(FileNotFoundError, FileExistsError):
+            folder.mkdir(parents=True, exist_ok=True)
+            return make(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return make(folder)
+
+
+def _empty_file(parent: Path, suffix: str) -> Path:
+    handle, name = tempfile.mkstemp(prefix=".part-", suffix=suffix, dir=parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _empty_folder(parent: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=".part-", dir=parent))
 
 
 def _require_replaceable(path: Path, marker: str | None) -> None:

@@ -109,7 +109,8 @@ def test_training_runs_beside_the_panel_and_its_model_is_offered_for_the_next_ca
     assert not ui.finetuneButton.enabled
     states = []
     wait(desktop, lambda: states.append(training.record.state) or not training.active)
-    assert set(states) == {"starting", "running", "done"}
+    # A fast machine trains between two looks of the panel.
+    assert {"starting", "done"} <= set(states) <= {"starting", "running", "done"}
     assert states == sorted(states, key=["starting", "running", "done"].index)
     assert ui.finetuneProgressBar.value == 100
     assert ui.finetuneDeviceValue.text == "Processor (CPU)"
