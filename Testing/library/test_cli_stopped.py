@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from cli_helpers import cohort_folder, image_file, mask_file, refused, run, said, snapshot, untrained_bundle
 from learning_helpers import ball_pair
+from process_helpers import PATIENCE_S, python_process
 
 WRITING = ("phantom", "import", "segment", "predict", "export", "finetune", "evaluate", "thickness", "pack")
 
@@ -134,21 +135,13 @@ def test_control_c_in_finetune_tells_how_to_go_on(given, tmp_path, monkeypatch, 
 
 
 def test_a_real_control_c_stops_a_real_process_in_one_line(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "LVMLib.cli.main", "phantom", "cohort", *"--site 1 --cases 90 --spacing 8".split()],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
+    endless = "-m LVMLib.cli.main phantom cohort --site 1 --cases 99999 --spacing 8".split()
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with python_process(*endless, cwd=tmp_path, start_new_session=True, **streams) as process:
         first = process.stderr.readline()
-        time.sleep(0.1)
+        time.sleep(0.1)  # anywhere in the work
         os.killpg(process.pid, signal.SIGINT)
-        output, error = process.communicate(timeout=60)
-    finally:
-        process.kill()
+        output, error = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2 and output == ""
     assert said(first) == [] and len(said(error)) == 1 and "stopped" in error
     require_whole(tmp_path)

@@ -120,6 +120,25 @@ def test_a_broken_phase_is_named_and_the_others_are_measured(beat, tmp_path, cap
     assert "phase 3" in capfd.readouterr().err and not (tmp_path / "no").exists()
 
 
+def test_exchanged_ed_and_es_and_a_hole_in_the_wall_are_said(beat, tmp_path, capfd):
+    mask = nib.load(beat)
+    labels = np.asarray(mask.dataobj).copy()
+    hole = labels[16:21, 16:21, :, 2]
+    hole[hole == 2] = 0
+    path = tmp_path / "hole.nii.gz"
+    nib.save(nib.Nifti1Image(labels, mask.affine), path)
+    assert main(["thickness", str(path), "--out", str(tmp_path / "out"), "--ed", "1", "--es", "2"]) == 0
+    said = capfd.readouterr().out
+    assert "does not shrink from ED to ES" in said and "exchanged" in said
+    assert "openings besides the base; beside them is no value (phase 2)" in said
+    stored = json.loads((tmp_path / "out" / "thickness.json").read_text(encoding="utf-8"))
+    assert [row["wall_openings"] for row in stored["phases"]] == [0, 1, 0]
+    at_es = stored["phases"][1]
+    assert sum(at_es["invalid_reasons"].values()) == at_es["invalid"] > 0
+    assert main(["thickness", str(path), "--out", str(tmp_path / "one"), "--phase", "2"]) == 0
+    assert "without a value: " in capfd.readouterr().out
+
+
 def test_a_base_can_be_given_as_a_plane_or_as_valve_curves_for_one_phase(beat, tmp_path, capfd):
     angle = np.linspace(0, 2 * np.pi, 30, endpoint=False)
     ring = np.stack([28 * np.cos(angle), 28 * np.sin(angle), np.full(30, 8.0)], axis=-1)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -15,6 +12,7 @@ from LVMLib.cohort.readers import ReaderSession, opened_by, read_reading
 from LVMLib.cohort.readers.journal import Journal
 from LVMLib.errors import CohortError, InUseError, LabelError, StorageError
 from LVMLib.imaging import read_segmentation
+from process_helpers import python_process, wait_for_line
 from reader_helpers import ED, ES, GRID, fill, heart_cohort, read_only, small_disk
 
 
@@ -54,14 +52,10 @@ def test_a_second_reader_is_told_who_has_the_case_open_and_a_dead_one_is_not_in_
         "import sys, os; from LVMLib.cohort import Cohort; from LVMLib.cohort.readers import ReaderSession\n"
         "ReaderSession.open(Cohort.open(sys.argv[1]), 'c1', 'anna'); print('open', flush=True); sys.stdin.read()"
     )
-    other = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path / "cohort")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert other.stdout.readline().strip() == b"open"
-    with pytest.raises(InUseError, match=rf"reader anna on .* \(process {other.pid}\)"):
-        ReaderSession.open(cohort, "c1", "ben")
-    other.kill()
-    other.wait()
+    with python_process("-c", program, tmp_path / "cohort", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        wait_for_line(other, "open")
+        with pytest.raises(InUseError, match=rf"reader anna on .* \(process {other.pid}\)"):
+            ReaderSession.open(cohort, "c1", "ben")
     ReaderSession.open(cohort, "c1", "ben").close()
 
 
@@ -76,8 +70,7 @@ def test_a_case_of_a_computer_that_cannot_be_asked_can_be_taken_over(tmp_path):
 
 
 EDITOR = """
-import sys, time, numpy as np
-sys.path.insert(0, sys.argv[2])
+import sys
 from test_cohort_session import dented, ED, ES
 from LVMLib.cohort import Cohort
 from LVMLib.cohort.readers import ReaderSession
@@ -88,17 +81,15 @@ for number in range(7):
     session.autosave(0, ed, f"drag {number}")
 session.autosave(3, ES, "copy to phase 3")
 print("edited", flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
 
 
 def test_edits_survive_kill_minus_9(tmp_path):
     cohort = heart_cohort(tmp_path / "cohort", readers=("anna",))
-    here = os.path.dirname(__file__)
-    editor = subprocess.Popen([sys.executable, "-c", EDITOR, str(tmp_path / "cohort"), here], stdout=subprocess.PIPE)
-    assert editor.stdout.readline().strip() == b"edited"
-    os.kill(editor.pid, signal.SIGKILL)
-    editor.wait()
+    with python_process("-c", EDITOR, tmp_path / "cohort", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as editor:
+        wait_for_line(editor, "edited")
+        editor.kill()
     expected = ED
     for number in range(7):
         expected = dented(expected, number)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import signal
 import socket
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +14,7 @@ from LVMLib.cohort import Case, Cohort, propose_phases
 from LVMLib.errors import CohortError, GridError, ImageError, LabelError, StorageError
 from LVMLib.grid import Grid
 from LVMLib.imaging import ArrayFrames, CallableFrames, Sequence, write_segmentation
+from process_helpers import PATIENCE_S, python_process, wait_for_line
 
 SHAPE = (5, 6, 7)
 
@@ -90,46 +87,34 @@ def test_an_interrupted_import_leaves_nothing(cohort, interruption):
     assert_clean(cohort, ["case-001"])
 
 
-_SLOW_IMPORT = """
+_ENDLESS_IMPORT = """
 import sys, time, numpy as np
 from LVMLib.cohort import Cohort
 from LVMLib.grid import Grid
 from LVMLib.imaging import CallableFrames, Sequence
 def read(t):
     print("phase", t, flush=True)
-    time.sleep(0.1 if t == 0 else 20)
+    while t:
+        time.sleep(1)
     return np.zeros((5, 6, 7), np.int16)
 Cohort.open(sys.argv[1]).add_case(Sequence(Grid((5, 6, 7), np.eye(4)), CallableFrames(3, read)))
 """
 
 
-def _slow_import(cohort: Cohort) -> subprocess.Popen:
-    library = Path(sys.modules["LVMLib"].__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(library)}
-    command = [sys.executable, "-c", _SLOW_IMPORT, str(cohort.folder)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True)
-    while "phase 1" not in child.stdout.readline():
-        pass
-    return child
-
-
 def test_while_one_process_imports_another_is_told_and_ctrl_c_leaves_nothing(cohort):
-    child = _slow_import(cohort)
-    try:
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with python_process("-c", _ENDLESS_IMPORT, cohort.folder, **streams) as child:
+        wait_for_line(child, "phase 1")
         with pytest.raises(CohortError, match=f"process {child.pid} on"):
             cohort.add_case(heart(1))
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=10) != 0
-    finally:
-        child.kill()
-        child.stdout.close()
-    assert_clean(cohort, [])
+        assert child.wait(PATIENCE_S) != 0
+        assert_clean(cohort, [])
 
 
 def test_the_lock_of_a_dead_process_is_taken_over_and_a_foreign_one_is_named(cohort):
-    child = multiprocessing.get_context("spawn").Process(target=time.time)
-    child.start()
-    child.join()
+    with python_process("-c", "") as child:
+        child.wait(PATIENCE_S)
     (cohort.folder / ".lock").write_text(json.dumps({"host": socket.gethostname(), "pid": child.pid}))
     assert cohort.add_case(heart(1)).id == "case-001"
     (cohort.folder / ".lock").write_text(json.dumps({"host": "reading-room-2", "pid": 1}))

@@ -3,11 +3,7 @@
 import errno
 import json
 import os
-import signal
-import socket
 import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -19,6 +15,7 @@ from LVMLib.learning.samples.cache import cache_pairs
 from LVMLib.learning.samples.crops import Sampler
 from LVMLib.network import build_network
 from LVMLib.processes import is_alive
+from process_helpers import PATIENCE_S, python_process, wait_for
 from safetensors.torch import load_file
 
 SCRIPT = """
@@ -44,17 +41,8 @@ def pairs(folder):
     return [ball_pair(folder / "pairs", name) for name in ("a", "b", "c", "d")]
 
 
-def start(folder, run, options, *, program=()):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *(program or ["-c", SCRIPT]), str(folder / "pairs"), str(run), repr(options)]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for(condition, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert condition()
+def training(folder, run, options, *, program=("-c", SCRIPT)):
+    return python_process(*program, folder / "pairs", run, repr(options), stderr=subprocess.PIPE)
 
 
 def epochs(run):
@@ -64,40 +52,36 @@ def epochs(run):
 def test_a_running_job_is_found_stopped_by_its_file_and_found_crashed_after_a_kill(folder, pairs):
     run = RunFolder(folder / "found")
     assert run.state() == "absent"
-    options = {"epochs": 400, "steps": 2, "validate_every": 400}
-    process = start(folder, run.path, options)
-    wait_for(lambda: epochs(run.path) >= 1)
-    assert run.state() == "running" and run.read()["pid"] == process.pid
-    run.request_stop()
-    assert process.wait(60) != 0 and "continue with --resume" in process.stderr.read()
+    options = {"epochs": 10**6, "steps": 2, "validate_every": 10**6}  # ends only when it is asked to
+    with training(folder, run.path, options) as process:
+        wait_for(lambda: epochs(run.path) >= 1)
+        assert run.state() == "running" and run.read()["pid"] == process.pid
+        run.request_stop()
+        assert process.wait(PATIENCE_S) != 0 and "continue with --resume" in process.stderr.read()
     assert run.state() == "cancelled"
 
     stopped = epochs(run.path)
-    process = start(folder, run.path, {**options, "resume": True})
-    wait_for(lambda: epochs(run.path) > stopped)  # the earlier request does not end the resumed run
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with training(folder, run.path, {**options, "resume": True}):
+        wait_for(lambda: epochs(run.path) > stopped)  # the earlier request does not end the resumed run
     assert run.state() == "crashed"
 
 
 def test_a_process_is_alive_until_it_ends_even_if_nobody_waited_for_it():
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert is_alive(process.pid) and is_alive(os.getpid())
-    process.stdin.close()
-    wait_for(lambda: not is_alive(process.pid), 20)
-    process.wait()
+    with python_process("-c", "input()", stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert is_alive(process.pid) and is_alive(os.getpid())
+        process.stdin.close()
+        wait_for(lambda: not is_alive(process.pid))
 
 
 def test_two_processes_train_as_one_with_twice_the_batch(folder, pairs):
     options = {"epochs": 2, "steps": 2, "batch": 1, "ema": 0.0, "validate_every": 2}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     script = folder / "script.py"
     script.write_text(SCRIPT)
-    program = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}", str(script)]
-    process = start(folder, folder / "two", options, program=program)
-    assert process.wait(120) == 0, process.stderr.read()
+    # Standalone: the processes agree on a port that is free when they take it.
+    program = "-m torch.distributed.run --standalone --local-addr=127.0.0.1 --nproc-per-node=2".split()
+    with training(folder, folder / "two", options, program=[*program, script]) as process:
+        said = process.communicate(timeout=PATIENCE_S)[1]
+    assert process.returncode == 0, said
     finetune(pairs[:3], pairs[3:], source=None, config=tiny_config(**{**options, "batch": 2}), run_dir=folder / "one")
     two, one = (load_file(folder / name / "best/model.safetensors") for name in ("two", "one"))
     assert all(torch.allclose(one[key], two[key], atol=1e-5) for key in one)

@@ -2,11 +2,7 @@
 
 import dataclasses
 import json
-import os
-import signal
 import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -17,17 +13,21 @@ from LVMLib.errors import CohortError, LabelError, LVMCancelled, PairError, Trai
 from LVMLib.grid import Grid
 from LVMLib.imaging import ArrayFrames, Sequence
 from LVMLib.learning import Bundle, FinetuneConfig, RunFolder, finetune, predict, predict_sequence, read_events
+from process_helpers import python_process, wait_for_line
 from safetensors.torch import load_file
 
-# Runs in a process of its own, so that it can be killed like one; never ends by itself in the time of the test.
+# Runs in a process of its own, so that it can be killed like one; in the midst of its third epoch it waits for that.
 SCRIPT = """
-import sys, time
+import sys
 from LVMLib.cohort import open_pairs
 from LVMLib.learning import finetune
 from learning_helpers import LONG, tiny_config
+def progress(fraction, message):
+    if message.startswith("epoch 3/5, step 2"):
+        print("at work", flush=True)
+        sys.stdin.read()
 pairs = open_pairs(sys.argv[1])
-finetune(pairs[:3], pairs[3:], source=None, config=tiny_config(**LONG), run_dir=sys.argv[2],
-         progress=lambda fraction, message: time.sleep(0.05))
+finetune(pairs[:3], pairs[3:], source=None, config=tiny_config(**LONG), run_dir=sys.argv[2], progress=progress)
 """
 
 
@@ -49,27 +49,17 @@ def trained(folder, pairs):
     return result, folder / "trained"
 
 
-def killed_run(pairs_dir, run):
-    """Start a run, kill it in the third epoch or a little later, and return whether it was killed at work."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(pairs_dir), str(run)], env=environment)
-    deadline = time.monotonic() + 120
-    while sum(event["event"] == "epoch" for event in read_events(run)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    working = process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    return working
-
-
 def test_a_killed_run_resumes_to_bitwise_the_same_weights(folder, pairs):
     whole, killed = folder / "whole", folder / "killed"
-    assert killed_run(folder / "pairs", killed)
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with python_process("-c", SCRIPT, folder / "pairs", killed, **streams) as process:
+        wait_for_line(process, "at work")
+        process.kill()
     assert RunFolder(killed).read()["status"] == "running"
     config = tiny_config(**LONG)
     finetune(pairs[:3], pairs[3:], source=None, config=config, run_dir=killed, resume=True)
     finetune(pairs[:3], pairs[3:], source=None, config=config, run_dir=whole)
-    assert any(event["event"] == "resumed" and event["epoch"] >= 2 for event in read_events(killed))
+    assert [event["epoch"] for event in read_events(killed) if event["event"] == "resumed"] == [2]
     for name in ("network", "averaged"):
         one, other = (torch.load(run / "checkpoints/last.pt", weights_only=True)[name] for run in (whole, killed))
         assert all(torch.equal(one[key], other[key]) for key in one)
@@ -206,12 +196,12 @@ def test_lack_of_memory_is_answered_with_smaller_crops(folder, pairs, trained, m
 
 
 def test_time_and_patience_end_a_run(folder, pairs, trained):
-    base = {"cache_dir": str(folder / "cache"), "epochs": 50, "steps": 1}
-    timed = tiny_config(**base, max_seconds=0.5, schedule="cosine", validate_every=50)
+    base = {"cache_dir": str(folder / "cache"), "epochs": 10**6, "steps": 1}
+    timed = tiny_config(**base, max_seconds=0.5, schedule="cosine", validate_every=10**6)
     assert finetune(pairs[:3], pairs[3:], source=None, config=timed, run_dir=folder / "time").stopped == "time"
     patient = tiny_config(**base, patience=2, learning_rate=1e-9, ema=0.0)
     result = finetune(pairs[:3], pairs[3:], source=None, config=patient, run_dir=folder / "patience")
-    assert result.stopped == "patience" and result.epochs < 50
+    assert result.stopped == "patience" and result.epochs < 50, "a rate of 1e-9 changes nothing"
 
 
 @pytest.mark.parametrize(

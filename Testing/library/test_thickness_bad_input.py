@@ -139,3 +139,49 @@ def test_a_cut_out_at_the_base_is_open_and_not_thin(shell):
 def test_every_reason_has_words():
     assert set(REASONS) == set(range(10))
     assert issubclass(ThicknessError, LVMError)
+
+
+def test_exchanged_labels_are_refused_and_not_measured(shell):
+    labels, affine = shell
+    open_base = labels.copy()
+    open_base[labels.shape[0] // 2 + 6 :] = 0
+    for mask in (labels, open_base):
+        with pytest.raises(ThicknessError, match="1 is the blood pool and 2 the myocardium"):
+            measure_thickness(np.array([0, 2, 1], np.uint8)[mask], affine)
+
+
+def test_a_base_plane_upside_down_is_refused(shell):
+    labels, affine = shell
+    labels[labels.shape[0] // 2 + 6 :] = 0
+    measure_thickness(labels, affine, base_plane=((0, 0, 2), (0, 0, 1)))
+    with pytest.raises(ThicknessError, match="Flip the normal"):
+        measure_thickness(labels, affine, base_plane=((0, 0, 2), (0, 0, -1)))
+
+
+def test_a_single_slice_is_refused_without_talk_of_a_plane_that_nobody_gave(shell):
+    labels, affine = shell
+    middle = labels.shape[0] // 2
+    with pytest.raises(ThicknessError) as caught:
+        measure_thickness(labels[middle : middle + 1], affine)
+    assert "plane misses" not in str(caught.value)
+
+
+def test_a_wall_without_any_believable_thickness_is_refused_with_the_reason(shell):
+    labels, affine = shell
+    with pytest.raises(ThicknessError, match="no point of the epicardium with a thickness"):
+        measure_thickness(labels, affine @ np.diag([1000.0, 1000.0, 1000.0, 1.0]))
+
+
+def test_what_is_wrong_with_a_mask_is_said_in_words_and_counted_by_reason(shell):
+    labels, affine = shell
+    assert measure_thickness(labels, affine).notes == (
+        "The ventricle is closed at its base: it was measured all around.",
+    )
+    middle = labels.shape[0] // 2
+    labels[middle + 15 : middle + 18, middle - 1 : middle + 2, middle - 1 : middle + 2] = 0
+    labels = labels[:, :, 8:]
+    result = measure_thickness(labels, affine)
+    assert any("enclose background" in note for note in result.notes)
+    assert any("border of the image" in note for note in result.notes)
+    assert sum(result.invalid_reasons.values()) == result.invalid.sum()
+    assert list(result.invalid_reasons.values()) == sorted(result.invalid_reasons.values(), reverse=True)

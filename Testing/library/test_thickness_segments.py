@@ -162,8 +162,8 @@ def test_a_given_base_plane_cuts_the_ventricle_before_its_length_is_taken():
         ([0.0, 0, 20], "from the axis"),
         ([[-15.0, 26, 24], [-26.0, 15, 24]], "30 degrees"),
         ([[-15.0, -26, 24], [-15.0, 26, 24]], "240 degrees .they look swapped"),
-        ([np.nan, 0, 0], "shape"),
-        (np.zeros((3, 3)), "shape"),
+        ([np.nan, 0, 0], "found .nan"),
+        (np.zeros((3, 3)), "found ..0.0, 0.0, 0.0., "),
     ],
 )
 def test_insertions_that_no_heart_has_are_refused_with_a_remedy(insertion, found):
