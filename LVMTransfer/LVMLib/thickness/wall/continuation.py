@@ -46,10 +46,14 @@ def continued_masks(labels: np.ndarray, spacing: np.ndarray, base: Base, depth: 
     epi, endo : ndarray (Z, Y, X) float32
         Occupancy in [0, 1].
     """
-    return _masks(labels, numbers(spacing), base.frame, base.lid, base_slopes(labels, spacing, base), depth)
+    place = labels, numbers(spacing), base.frame, base.lid
+    step = float(np.cbrt(np.prod(spacing)))
+    below, beyond = _farthest(*place, (LAYERS + SKIPPED) * step, depth)
+    slopes = _slopes(*_sector_counts(*place, step, below), below, step)
+    return _masks(*place, slopes, depth, beyond)
 
 
-def base_slopes(labels: np.ndarray, spacing: np.ndarray, base: Base) -> np.ndarray:
+def _slopes(solid: np.ndarray, total: np.ndarray, farthest: float, step: float) -> np.ndarray:
     """Return how much the radius of both surfaces grows towards the base, mm a mm, at the base.
 
     Returns
@@ -58,8 +62,6 @@ def base_slopes(labels: np.ndarray, spacing: np.ndarray, base: Base) -> np.ndarr
         Epicardium, endocardium, at A equal steps of the angle about the base's origin; a parabola is fitted to the
         radii of the layers below the base.
     """
-    step = float(np.cbrt(np.prod(spacing)))
-    solid, total, farthest = _sector_counts(labels, numbers(spacing), base.frame, base.lid, step)
     solid, total = (
         ndimage.gaussian_filter1d(counts, SMOOTH_SECTORS, axis=-2, mode="wrap") for counts in (solid, total)
     )
@@ -75,9 +77,9 @@ def base_slopes(labels: np.ndarray, spacing: np.ndarray, base: Base) -> np.ndarr
 
 
 @numba.njit(**_CACHE)
-def _farthest(labels, spacing, frame, lid, depth):
-    """Radius, mm, of the heart at most ``depth`` mm below the base, and two voxels more."""
-    farthest = 0.0
+def _farthest(labels, spacing, frame, lid, first, second):
+    """Radius, mm, of the heart at most ``first`` and at most ``second`` mm below the base, and two voxels more."""
+    one, other, depth = 0.0, 0.0, max(first, second)
     lowest, highest = lid.min(), lid.max()
     for k in range(labels.shape[0]):
         for j in range(labels.shape[1]):
@@ -87,17 +89,19 @@ def _farthest(labels, spacing, frame, lid, depth):
             for i in range(labels.shape[2]):
                 if labels[k, j, i]:
                     a, b, height = in_plane(k, j, i, spacing, frame, lid)
-                    if -depth <= height <= 0:
-                        farthest = max(farthest, a * a + b * b)
-    return math.sqrt(farthest) + 2 * max(spacing[0], max(spacing[1], spacing[2]))  # noqa: PLW3301 -- compiles faster
+                    if -first <= height <= 0:
+                        one = max(one, a * a + b * b)
+                    if -second <= height <= 0:
+                        other = max(other, a * a + b * b)
+    more = 2 * max(spacing[0], max(spacing[1], spacing[2]))  # noqa: PLW3301 -- compiles faster
+    return math.sqrt(one) + more, math.sqrt(other) + more
 
 
 @numba.njit(**_CACHE)
-def _sector_counts(labels, spacing, frame, lid, step):
+def _sector_counts(labels, spacing, frame, lid, step, farthest):
     """Voxels of heart and of blood pool (2, A, L), all voxels (A, L), within a radius, mm, that holds the heart."""
     solid, total = np.zeros((2, SECTORS, LAYERS)), np.zeros((SECTORS, LAYERS))
     depth = (LAYERS + SKIPPED) * step
-    farthest = _farthest(labels, spacing, frame, lid, depth)
     lowest, highest = lid.min(), lid.max()
     for k in range(labels.shape[0]):
         for j in range(labels.shape[1]):
@@ -112,17 +116,16 @@ def _sector_counts(labels, spacing, frame, lid, step):
                     total[sector, layer] += 1
                     solid[0, sector, layer] += labels[k, j, i] > 0
                     solid[1, sector, layer] += labels[k, j, i] == BLOOD_POOL
-    return solid, total, farthest
+    return solid, total
 
 
 @numba.njit(**_CACHE)
-def _masks(labels, spacing, frame, lid, slopes, depth):
+def _masks(labels, spacing, frame, lid, slopes, depth, farthest):
     # Nearer to the base than a voxel's diagonal, its neighbours may lie on the other side.
     beside = math.sqrt(spacing[0] ** 2 + spacing[1] ** 2 + spacing[2] ** 2)
     epi = np.zeros(labels.shape, np.float32)
     endo = np.zeros(labels.shape, np.float32)
-    lowest, highest = lid.min(), lid.max()
-    farthest, steepest = _farthest(labels, spacing, frame, lid, depth), np.abs(slopes).max()
+    lowest, highest, steepest = lid.min(), lid.max(), np.abs(slopes).max()
     for k in range(labels.shape[0]):
         for j in range(labels.shape[1]):
             low, high = row_heights(k, j, labels.shape[2], spacing, frame)
