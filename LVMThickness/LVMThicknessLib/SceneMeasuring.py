@@ -73,7 +73,8 @@ class SceneMeasuring:
         result = measure_thickness(labels, grid.affine, **base, progress=part(progress, 0.1, 0.95))
         browserNode = self._browserOf(segmentationNode)
         phase = 0 if browserNode is None else browserNode.GetSelectedItemNumber()
-        return Measurement({phase: result}, {} if frame is None else {phase: frame}, phase, phase, notes=notes)
+        frames = {} if frame is None else {phase: frame}
+        return Measurement({phase: result}, frames, phase, phase, notes=(*result.notes, *notes))
 
     def measureCycle(
         self,

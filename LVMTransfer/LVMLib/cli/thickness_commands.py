@@ -192,7 +192,9 @@ def _write_segments(options, cycle, summary):
 
 def _said(summary):
     text = "median {median_mm:.2f} mm, P95 {p95_mm:.2f} mm, maximum {max_mm:.2f} mm at {vertices} points"
-    lines = [_filled(text, summary) + f" ({summary['invalid']} without a value)"]
+    at_ed = next(row for row in summary["phases"] if row["phase"] == summary["ed"])
+    why = "; ".join(f"{count} {reason}" for reason, count in at_ed.get("invalid_reasons", {}).items())
+    lines = [_filled(text, summary) + f" ({summary['invalid']} without a value{': ' * bool(why)}{why})"]
     if summary["ed"] != summary["es"]:
         lines[0] = f"ED (phase {summary['ed']}): {lines[0]}"
         at_es = next(row for row in summary["phases"] if row["role"] == "ES")

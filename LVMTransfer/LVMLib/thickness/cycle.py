@@ -223,7 +223,7 @@ def _asked(phases, ends, count):
         raise LabelError(
             "phases",
             expected=f"a phase from 0 to {count - 1}" if count else "at least one phase",
-            found=", ".join(map(str, wrong)) or "none",
+            found=", ".join(map(str, dict.fromkeys(wrong))) or "none",
             remedy="Choose phases of the mask.",
         )
     return sorted(set(asked))
@@ -326,8 +326,24 @@ def _notes(found, not_labelled, planned, ends):
         for name, old, new in zip(("ED", "ES"), planned, ends)
         if old != new
     ]
+    measured = {each.phase: each for each in found if each.result is not None}
+    notes += _findings(measured)
     if not_labelled:
         notes.append("Not labelled: phases " + ", ".join(map(str, not_labelled)) + ".")
     if ends[0] == ends[1]:
-        notes.append("One phase alone: no thickening.")
+        notes.append("One phase alone: no thickening." if len(measured) == 1 else "ED is ES: no thickening.")
+    elif {*ends} <= {*measured} and measured[ends[0]].cavity_ml <= measured[ends[1]].cavity_ml:
+        pools = (f"{measured[t].cavity_ml:.1f} ml at {name}" for t, name in zip(ends, ("ED", "ES")))
+        notes.append(f"The cavity does not shrink from ED to ES ({', '.join(pools)}): are they exchanged?")
     return notes
+
+
+def _findings(measured):
+    """What the masks are said to lack, each once, with the phases."""
+    phases = {}
+    for t, each in measured.items():
+        for sentence in each.result.notes:
+            phases.setdefault(sentence, []).append(str(t))
+    if len(measured) == 1:
+        return [*phases]
+    return [f"{sentence[:-1]} (phase {', '.join(at)})." for sentence, at in phases.items()]

@@ -16,7 +16,7 @@ from .flow.follow import Flow
 from .heat.cascade import first_guess
 from .heat.laplace import solve
 from .heat.stencil import build_stencil
-from .model import Streamlines, ThicknessResult
+from .model import REASONS, Streamlines, ThicknessResult
 from .wall import surfaces
 from .wall.base import plane_base
 from .wall.continuation import continued_masks
@@ -67,7 +67,8 @@ def measure_thickness(
     LabelError
         Labels outside {0, 1, 2}.
     ThicknessError
-        No blood pool, no wall, two ventricles, a base plane that misses the heart.
+        No blood pool, no wall, two ventricles, exchanged labels, a base plane that misses the heart or stands upside
+        down, no point with a thickness.
 
     References
     ----------
@@ -168,6 +169,10 @@ def _refuse(found):
     )
 
 
+def _most(reasons):
+    return REASONS[int(np.bincount(reasons).argmax())] if reasons.size else "the wall lies inside the blood pool"
+
+
 def _shift(voxels):
     matrix = np.eye(4)
     matrix[:3, 3] = voxels
@@ -203,6 +208,8 @@ def _measure(field: Field, prepared: Prepared, shape, *, method, threads, progre
     clock.stop("trace")
     reasons = flag(field, prepared, shape, (points, offsets), (lengths, reasons))
     invalid = reasons > 0
+    if invalid.all():
+        _refuse(f"no point of the epicardium with a thickness: {_most(reasons)}")
     thickness = np.where(invalid, np.nan, lengths)
     rotation, translation = _to_ras(field, prepared)
     if np.linalg.det(rotation) < 0:

@@ -21,6 +21,9 @@ REASONS = {
     8: "on the rim of the wall at the base",
     9: "the mask contradicts the smoothed surfaces here (detail finer than the smoothing)",
 }
+BORDER = 7
+# From this part of the surface on, missing values are no longer a matter of rims and seams.
+MOST_INVALID = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,3 +170,25 @@ class ThicknessResult:
     def statistics(self) -> Statistics:
         """Median, P95, maximum and mean over the valid vertices."""
         return Statistics.of(self.thickness_mm)
+
+    @cached_property
+    def invalid_reasons(self) -> dict[str, int]:
+        """How many vertices have no thickness for which of `REASONS`, the most frequent first."""
+        counts = np.bincount(self.reasons, minlength=len(REASONS))
+        return {REASONS[n]: int(counts[n]) for n in np.argsort(-counts, kind="stable") if n and counts[n]}
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What is wrong with the mask, as far as it shows, in sentences; what the reasons mark vertex by vertex."""
+        said = (
+            (self.info["base"] == "closed", "The ventricle is closed at its base: it was measured all around."),
+            (self.info.get("wall_openings"), "The wall has openings besides the base; beside them is no value."),
+            (
+                self.info.get("enclosed_holes"),
+                "The labels enclose background: filled to measure; lines across it have no value.",
+            ),
+            (self.info.get("wall_components", 1) > 1, "The wall is in several pieces."),
+            ((self.reasons == BORDER).any(), "The border of the image cuts the wall off."),
+            (self.invalid.mean() > MOST_INVALID, "More than half of the surface has no value: look at the mask."),
+        )
+        return tuple(sentence for holds, sentence in said if holds)

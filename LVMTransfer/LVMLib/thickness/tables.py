@@ -15,6 +15,8 @@ from .model import Statistics
 from .segments import SegmentStatistics, assign_segments, segment_table
 
 ED, ES = "ED", "ES"
+# What was found in a mask: where the base comes from ("found", "given", "closed"), and counts.
+FINDINGS = ("base", "wall_openings", "wall_components", "enclosed_holes", "filled_voxels")
 _COLUMNS = (
     "phase",
     "role",
@@ -135,7 +137,10 @@ def _phase(cycle, phase):
         "lvm_ml": phase.wall_ml,
         "error": None if phase.error is None else str(phase.error),
     }
-    return row if phase.result is None else {**row, **asdict(phase.result.statistics)}
+    if phase.result is None:
+        return row
+    found = {name: phase.result.info.get(name) for name in FINDINGS}
+    return {**row, **asdict(phase.result.statistics), "invalid_reasons": phase.result.invalid_reasons, **found}
 
 
 def _plain(value):

@@ -128,7 +128,7 @@ def with_insertion(frame: LVFrame, rv_insertion: np.ndarray) -> LVFrame:
     """Return the frame turned so that the septum lies at the insertions; parameters and errors as `find_lv_frame`."""
     points = np.asarray(rv_insertion, float)
     if points.size not in {3, 6} or points.shape[-1] != 3 or not np.isfinite(points).all():
-        _refuse("one point or two, each three finite numbers in RAS mm", f"an array of shape {points.shape}")
+        _refuse("one point or two, each three finite numbers in RAS mm", str(points.tolist()))
     offsets = points.reshape(-1, 3) - frame.base
     offsets -= np.outer(offsets @ frame.axis, frame.axis)
     nearest = np.linalg.norm(offsets, axis=1).min()

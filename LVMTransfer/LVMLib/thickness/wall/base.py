@@ -179,7 +179,7 @@ def _lid(known, heights):
     return np.ascontiguousarray(0.5 * (lid + np.roll(lid, 1)))
 
 
-def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.ndarray, np.ndarray, int]:
+def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.ndarray, np.ndarray, int, float]:
     """Find the base from where the blood pool meets the background.
 
     Parameters
@@ -199,12 +199,15 @@ def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.
         The same for the holes in the wall.
     holes : int
         Number of openings that are not the base: holes in the wall.
+    bare : float
+        Part of the blood pool's surface that meets the background.
     """
     faces, surface = open_faces(labels)
+    bare = len(faces) / surface
     owners, side = faces[:, :3].astype(int), faces[:, 3]
     centres = owners[:, ::-1] + np.where(np.arange(3) == side[:, None] // 2, side[:, None] % 2 - 0.5, 0.0)
     if len(centres) == 0:
-        return None, np.empty((0, 3)), np.empty((0, 3)), 0
+        return None, np.empty((0, 3)), np.empty((0, 3)), 0, bare
     corner = owners.min(axis=0)
     pool = np.zeros(owners.max(axis=0) - corner + 1, bool)
     pool[tuple((owners - corner).T)] = True
@@ -212,7 +215,7 @@ def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.
     member = groups[tuple((owners - corner).T)]
     sizes = np.bincount(member, minlength=count + 1)
     if sizes.max() < MIN_OPENING * surface:
-        return None, np.empty((0, 3)), centres * spacing, count
+        return None, np.empty((0, 3)), centres * spacing, count, bare
     chosen = np.flatnonzero(sizes >= SECOND_OPENING * sizes.max())
     in_base = np.isin(member, chosen)
     others, centres = centres[~in_base] * spacing, centres[in_base] * spacing
@@ -220,9 +223,9 @@ def find_base(labels: np.ndarray, spacing: np.ndarray) -> tuple[Base | None, np.
     pool_centre = np.argwhere(labels == BLOOD_POOL).mean(axis=0)[::-1] * spacing
     origin, normal = _fit_plane(centres, pool_centre)
     rough = np.sqrt(np.mean(((centres - origin) @ normal) ** 2))
-    if rough <= FLAT_VOXELS * spacing.mean():
-        return plane_base(origin, normal), centres, others, count - len(chosen)
-    return _ring_base(labels, spacing, owners, pool_centre), centres, others, count - len(chosen)
+    flat = rough <= FLAT_VOXELS * spacing.mean()
+    base = plane_base(origin, normal) if flat else _ring_base(labels, spacing, owners, pool_centre)
+    return base, centres, others, count - len(chosen), bare
 
 
 def _fit_plane(points, inner):

@@ -18,6 +18,10 @@ SECOND_POOL = 0.1
 # Voxels about the heart: the solver and the extrapolated field reach no farther than this from the surface; beyond the
 # base the mirrored mask must reach as far as the blur.
 MARGIN, MARGIN_BEYOND = 7, 4
+# No ventricle is open over more of its blood pool's surface: the labels are exchanged, or the wall is missing.
+MOST_BARE = 0.5
+# Cosine between a given base plane's normal and that of the mask's own opening; below, the plane is upside down.
+UPSIDE_DOWN = -0.5
 # So far beyond the base, mm, the wall is continued and Laplace's equation solved: see `continuation`.
 BEYOND_MM = 6.0
 
@@ -80,12 +84,13 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane, base_curves=None
     grid = Grid(cropped.shape, np.asarray(affine, float) @ shift)
     spacing = grid.spacing
     rotation, translation = grid.directions, grid.affine[:3, 3]
-    found, opening, hole_faces, holes = find_base(cropped, spacing)
+    found, opening, hole_faces, holes, bare = find_base(cropped, spacing)
     base = given_base(base_plane, base_curves, lambda: _pool_centre(cropped, grid))
     if base is None:
+        _require_wall_around(bare)
         base, how = found, "closed" if found is None else "found"
     else:
-        base, how = base.moved(rotation.T, -rotation.T @ translation), "given"
+        base, how = _upright(base.moved(rotation.T, -rotation.T @ translation), found), "given"
     findings.update(base=how, wall_openings=holes)
     turn = _turn(base, cropped.shape)
     cropped, filled = _permuted(cropped, turn), _permuted(filled, turn)
@@ -95,7 +100,7 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane, base_curves=None
         offset = grid.directions.T @ (translation - grid.affine[:3, 3])
         base, opening = base.moved(local, offset), opening @ local.T + offset
         hole_faces = hole_faces @ local.T + offset
-    labels_out, filled, pad = _recrop(cropped, filled, grid.spacing, base)
+    labels_out, filled, pad = _recrop(cropped, filled, grid.spacing, base, given=how == "given")
     if base is not None:
         base = base.moved(np.eye(3), -pad[:3, 3] * grid.spacing)
     start = pad[:3, 3] * grid.spacing
@@ -194,7 +199,7 @@ def _components(labels):
             "label map",
             expected="one blood pool (label 1)",
             found=f"{count} separate ones, the second with {sizes[1] / sizes[0]:.0%} of the first",
-            remedy="Keep the left ventricle only: in LVMTransfer, Keep largest component.",
+            remedy="Keep the left ventricle only: in Slicer's Segment Editor, Islands, Keep selected island.",
         )
     return {"wall_components": int(walls), "pool_components": int(count)}
 
@@ -220,9 +225,38 @@ def _permuted(volume, turn):
     return np.ascontiguousarray(out[::-1] if turn[order[2], 2] < 0 else out)
 
 
-def _require_hit(below, total, highest, step):
+def _require_wall_around(bare):
+    if bare <= MOST_BARE:
+        return
+    raise ThicknessError(
+        "label map",
+        expected="LV myocardium (label 2) around the LV blood pool (label 1), open at the base only",
+        found=f"{bare:.0%} of the blood pool's surface without myocardium",
+        remedy="Check that 1 is the blood pool and 2 the myocardium; draw what is missing of the wall, or give a base.",
+    )
+
+
+def _upright(base, found):
+    if found is None or base.axes[2] @ found.axes[2] >= UPSIDE_DOWN:
+        return base
+    raise ThicknessError(
+        "base plane",
+        expected="a normal away from the apex",
+        found="one that points away from the opening of the ventricle, towards the apex",
+        remedy="Flip the normal; without a plane the base is found from the mask.",
+    )
+
+
+def _require_hit(below, total, highest, step, given):
     if below > 0.02 * total and highest > -2 * step:
         return
+    if not given:
+        raise ThicknessError(
+            "label map",
+            expected="a wall below the base, that is where the blood pool touches the background",
+            found="next to none",
+            remedy="Label the whole ventricle, not a few slices of it; or give the base as a plane or as valve curves.",
+        )
     where = "above it" if below <= 0.02 * total else f"{-highest:.0f} mm below it"
     raise ThicknessError(
         "base plane",
@@ -232,14 +266,14 @@ def _require_hit(below, total, highest, step):
     )
 
 
-def _recrop(labels, filled, spacing, base):
+def _recrop(labels, filled, spacing, base, *, given):
     """Crop to what lies below the base, with a margin for the blur; refuse a base that misses the wall."""
     if base is None:
         box, beyond = survey(labels)[1], 0
     else:
         step, beyond = spacing.max(), MARGIN_BEYOND + round(BEYOND_MM / spacing[2])
         box, wall = below_base(labels, numbers(spacing), base.frame, base.lid, step)
-        _require_hit(*wall, step)
+        _require_hit(*wall, step, given)
     out, start = _crop(labels, box, MARGIN, beyond)
     holes = _crop(filled, box, MARGIN, beyond)[0]
     pad = np.eye(4)
