@@ -7,12 +7,20 @@ from pathlib import Path
 import pytest
 from cli_helpers import cohort_folder, image_file, refused, run, said, snapshot, untrained_bundle
 from learning_helpers import ball_pair
+from LVMLib.cli.main import _leaves, build_parser
 from LVMLib.cli.model_commands import bundle_names
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory) -> Path:
     return untrained_bundle(tmp_path_factory.mktemp("model") / "bundle")
+
+
+def test_every_argument_of_every_command_says_what_it_is():
+    bare = [
+        f"{leaf.prog} {action.dest}" for leaf in _leaves(build_parser()) for action in leaf._actions if not action.help
+    ]
+    assert bare == []
 
 
 def test_two_models_of_one_folder_name_stay_two(bundle, tmp_path):

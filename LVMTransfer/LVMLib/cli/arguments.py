@@ -5,13 +5,32 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 BAD_INPUT = 2
+# What is called the same in every command means the same.
+COMMON_HELP = {
+    "cohort": "cohort folder",
+    "pairs": "folder of image-mask pairs",
+    "image": "3D or 4D CT: NIfTI, NRRD or .seq.nrrd",
+    "bundle": "folder of a model bundle",
+    "--model": "model bundle, such as Resources/Site1",
+    "--out": "folder for the results",
+    "--case": "name of the case",
+    "--seed": "of everything random (default 0)",
+    "--epochs": "how long to train (default: as in the preset)",
+    "--readers": "two readers of the same cases",
+    "--device": "cpu, cuda or cuda:N (default: a GPU where there is one)",
+}
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that says in one line what is wrong with the arguments."""
+
+    def add_argument(self, *names: str, **options: Any) -> argparse.Action:
+        """Add an argument; without a help of its own it has the one that is common to all commands."""
+        options.setdefault("help", COMMON_HELP.get(names[0]))
+        return super().add_argument(*names, **options)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit with status 2."""

@@ -27,7 +27,7 @@ def _register_phantom(commands: argparse._SubParsersAction) -> None:
     phantom = commands.add_parser("phantom", help="make a cohort of synthetic 4D cardiac CTs with known labels")
     phantom.add_argument("cohort", type=Path)
     phantom.add_argument("--site", choices=("1", "2"), required=True, help="whose scanner and population")
-    phantom.add_argument("--cases", type=whole(1), required=True, metavar="N")
+    phantom.add_argument("--cases", type=whole(1), required=True, metavar="N", help="how many; those there are kept")
     phantom.add_argument("--seed", type=whole(), default=0)
     phantom.add_argument("--phases", type=whole(1), default=20, help="phases of the cardiac cycle (default 20)")
     phantom.add_argument("--spacing", type=SPACING, metavar="MM", help="isotropic voxels instead of the scanner's own")

@@ -29,7 +29,9 @@ def _register_finetune(commands: argparse._SubParsersAction) -> None:
     start.add_argument("--from", dest="source", type=Path, metavar="BUNDLE", help="the model to start from")
     start.add_argument("--random-init", action="store_true", help="train from random weights (a control)")
     finetune.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
-    finetune.add_argument("--preset", default="paper", help="training recipe: paper (default), best, smoke or site1")
+    finetune.add_argument(
+        "--preset", default="paper", help="paper (default; for a GPU), best, smoke (minutes) or site1"
+    )
     finetune.add_argument("--cases", type=whole(1), metavar="N", help="train on the first N training cases")
     finetune.add_argument("--epochs", type=whole(1), metavar="N")
     finetune.add_argument(
@@ -44,7 +46,14 @@ def _register_finetune(commands: argparse._SubParsersAction) -> None:
 def _register_evaluate(commands: argparse._SubParsersAction) -> None:
     evaluate = commands.add_parser("evaluate", help="compare models on pairs: Dice, distances, volumes, thickness")
     evaluate.add_argument("pairs", type=Path)
-    evaluate.add_argument("--model", type=Path, action="append", required=True, metavar="BUNDLE")
+    evaluate.add_argument(
+        "--model",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="BUNDLE",
+        help="once for each; the first is the reference",
+    )
     evaluate.add_argument("--out", type=Path, required=True, metavar="DIR")
     evaluate.add_argument(
         "--split", choices=("test", "validation", "train", "all"), default="test", help="which cases (default: test)"
@@ -56,7 +65,9 @@ def _register_evaluate(commands: argparse._SubParsersAction) -> None:
 def _register_study(commands: argparse._SubParsersAction) -> None:
     study = commands.add_parser("study", help="learning curve: recipes and training sizes against random weights")
     study.add_argument("pairs", type=Path)
-    study.add_argument("--from", dest="source", type=Path, required=True, metavar="BUNDLE")
+    study.add_argument(
+        "--from", dest="source", type=Path, required=True, metavar="BUNDLE", help="the model to start from"
+    )
     study.add_argument("--out", type=Path, required=True, metavar="DIR")
     study.add_argument(
         "--recipe", action="append", metavar="PRESET[+FIELD=VALUE…]", help="once for each (default: paper and best)"
@@ -77,7 +88,7 @@ def _register_model(commands: argparse._SubParsersAction) -> None:
     model = commands.add_parser("model", help="pack, verify, sign or show a model bundle")
     actions = model.add_subparsers(dest="action", required=True, metavar="pack|verify|card|import|key|sign")
     pack = actions.add_parser("pack", help="copy a run's best model into a bundle to share")
-    pack.add_argument("run_folder", type=Path, metavar="RUN")
+    pack.add_argument("run_folder", type=Path, metavar="RUN", help="run folder of a training")
     pack.add_argument("bundle", type=Path)
     pack.set_defaults(run=run_pack)
     verify = actions.add_parser("verify", help="check every file and tensor of a bundle")
@@ -88,17 +99,17 @@ def _register_model(commands: argparse._SubParsersAction) -> None:
     card.add_argument("bundle", type=Path)
     card.set_defaults(run=run_card)
     bring = actions.add_parser("import", help="make a bundle of a .pt file of the same network")
-    bring.add_argument("checkpoint", type=Path)
+    bring.add_argument("checkpoint", type=Path, help=".pt file from elsewhere")
     bring.add_argument("bundle", type=Path)
     bring.add_argument("--like", type=Path, required=True, metavar="BUNDLE", help="a bundle of the same network")
     bring.add_argument("--site", required=True, help="who trained it")
     bring.set_defaults(run=run_import_checkpoint)
     key = actions.add_parser("key", help="make a key to sign bundles with")
-    key.add_argument("key", type=Path)
+    key.add_argument("key", type=Path, help="file for the private key; the public one is KEY.pub")
     key.set_defaults(run=run_key)
     sign = actions.add_parser("sign", help="sign a bundle")
     sign.add_argument("bundle", type=Path)
-    sign.add_argument("--key", type=Path, required=True, metavar="PRIVATE")
+    sign.add_argument("--key", type=Path, required=True, metavar="PRIVATE", help="private key")
     sign.set_defaults(run=run_sign)
 
 
