@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from ..errors import LabelError, LVMError
 from ..grid import BACKGROUND, BLOOD_POOL, Grid, require_labels
+from ..pieces import largest_piece
 
 SEPTUM_IN_PATIENT = np.array([0.8, 0.6, 0.0])
 """Where the septum faces in a patient with the usual situs: to the right and anterior, RAS."""
@@ -181,11 +182,7 @@ def _basal_surface(labels: np.ndarray, grid: Grid) -> np.ndarray | None:
     """Blood-pool voxels (N, 3) RAS mm of the largest patch that borders the background; None if it is closed."""
     padded = np.pad(labels, 1)
     open_side = ndimage.binary_dilation(padded == BACKGROUND)[1:-1, 1:-1, 1:-1] & (labels == BLOOD_POOL)
-    patches, count = ndimage.label(open_side, structure=np.ones((3, 3, 3)))
-    if not count:
-        return None
-    sizes = np.bincount(patches.ravel())[1:]
-    surface = _ras(patches == 1 + int(np.argmax(sizes)), grid)
+    surface = _ras(largest_piece(open_side, corners=True), grid)
     return surface if len(surface) * grid.voxel_volume ** (2 / 3) > 50.0 else None
 
 

@@ -10,6 +10,7 @@ from scipy import ndimage
 from ..errors import LabelError
 from ..grid import BACKGROUND, BLOOD_POOL, LVM, Grid, require_labels
 from ..measures import ejection_fraction, mass_g, volumes_ml
+from ..pieces import pieces_of
 from .axes import LVAxes, find_axes
 from .finding import Finding, Report, centre
 from .protocol import Protocol
@@ -164,12 +165,9 @@ def _check_wall(report: Report, phase: str, labels: np.ndarray, grid: Grid, axes
 def _check_components(report: Report, phase: str, labels: np.ndarray, grid: Grid) -> None:
     extra, islands = 0, np.zeros(labels.shape, dtype=bool)
     for label in (BLOOD_POOL, LVM):
-        pieces, count = ndimage.label(labels == label, structure=np.ones((3, 3, 3)))
-        if count > 1:
-            sizes = np.bincount(pieces.ravel())
-            sizes[0] = 0
-            extra += count - 1
-            islands |= (pieces > 0) & (pieces != sizes.argmax())
+        numbers, sizes = pieces_of(labels == label, corners=True)
+        extra += max(len(sizes) - 2, 0)
+        islands |= (numbers > 0) & (numbers != sizes.argmax())
     amount = float(islands.sum() * grid.voxel_volume / 1000.0)
     text = f"{extra} detached piece(s) of blood pool or myocardium, {amount:.2f} ml."
     where = centre(islands, grid)

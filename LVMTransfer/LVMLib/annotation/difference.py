@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from ..grid import BACKGROUND, BLOOD_POOL, LVM, require_labels
 from ..measures import require_same_shape
+from ..pieces import middle_of_largest
 
 ADDED_POOL, ADDED_LVM, REMOVED, RELABELLED = 1, 2, 3, 4
 POOL_ONLY_A, POOL_ONLY_B, LVM_ONLY_A, LVM_ONLY_B = 1, 2, 3, 4
@@ -45,14 +45,8 @@ class Difference:
     @property
     def centre_index(self) -> tuple[int, int, int] | None:
         """Array index (k, j, i) of a voxel in the middle of the largest connected change; None = no change."""
-        pieces, count = ndimage.label(self.labels > 0, structure=np.ones((3, 3, 3)))
-        if not count:
-            return None
-        sizes = np.bincount(pieces.ravel())
-        sizes[0] = 0
-        voxels = np.argwhere(pieces == sizes.argmax())
-        nearest = voxels[np.argmin(np.linalg.norm(voxels - voxels.mean(axis=0), axis=1))]
-        return tuple(int(n) for n in nearest)
+        voxel = middle_of_largest(self.labels > 0)
+        return None if voxel is None else tuple(int(n) for n in voxel)
 
 
 def repair_difference(before: np.ndarray, after: np.ndarray) -> Difference:

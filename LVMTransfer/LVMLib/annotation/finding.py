@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from ..grid import Grid
+from ..pieces import middle_of_largest
 from .protocol import Protocol
 
 
@@ -98,10 +98,5 @@ class Report:
 
 def centre(mask: np.ndarray, grid: Grid) -> np.ndarray | None:
     """Return the centre (3,) RAS mm of the largest piece of a mask, on a voxel of it; None = empty."""
-    pieces, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-    if not count:
-        return None
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    voxels = np.argwhere(pieces == sizes.argmax())[:, ::-1]
-    return grid.to_ras(voxels[np.argmin(np.linalg.norm(voxels - voxels.mean(axis=0), axis=1))])
+    voxel = middle_of_largest(mask)
+    return None if voxel is None else grid.to_ras(voxel[::-1])

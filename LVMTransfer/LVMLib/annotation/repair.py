@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from ..grid import BACKGROUND, BLOOD_POOL, LVM, Grid, require_labels
+from ..pieces import pieces_of
 
 MAJOR_PIECE = 0.1
 """A piece below this part of the largest one is an island, not a part of the organ cut off by a gap."""
@@ -126,20 +127,16 @@ def keep_largest(labels: np.ndarray) -> np.ndarray:
     """
     result = labels.copy()
     for label in (BLOOD_POOL, LVM):
-        pieces, count = ndimage.label(labels == label)
-        if count > 1:
-            sizes = np.bincount(pieces.ravel())
-            sizes[0] = 0
-            small = sizes < MAJOR_PIECE * sizes.max()
-            small[0] = False
-            result[small[pieces]] = BACKGROUND
-    body, count = ndimage.label(result > 0)
-    if count > 1:
-        sizes = np.bincount(body.ravel())
-        sizes[0] = 0
-        small = sizes < MAJOR_PIECE * sizes.max()
-        result[small[body]] = BACKGROUND
+        result[_islands(labels == label)] = BACKGROUND
+    result[_islands(result > 0)] = BACKGROUND
     return result
+
+
+def _islands(mask: np.ndarray) -> np.ndarray:
+    numbers, sizes = pieces_of(mask)
+    if len(sizes) < 3:
+        return np.zeros(mask.shape, dtype=bool)
+    return (sizes < MAJOR_PIECE * sizes.max())[numbers] & mask
 
 
 def find_holes(labels: np.ndarray) -> np.ndarray:

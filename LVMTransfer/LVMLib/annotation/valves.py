@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from ..errors import CurveError
 from ..grid import BLOOD_POOL, LVM, Grid, require_labels
+from ..pieces import pieces_of
 from .sheet import RASTER_MM, Sheet, fit_sheet, plane_frame, smooth_closed
 
 VALVES = ("mitral", "aortic")
@@ -212,14 +213,12 @@ class _Cut:
         if "aortic" in self.sheets:
             height = self.height["aortic"]
             apical |= (self.outside["aortic"] <= 0) & (height <= 0) & (height > -2 * SEED_MM)
-        pieces, count = ndimage.label(open_cavity & apical)
-        if not count:
+        numbers, sizes = pieces_of(open_cavity & apical)
+        if len(sizes) == 1:
             return np.zeros_like(open_cavity)
-        touching = np.bincount(pieces[ndimage.binary_dilation(self.labels == LVM)], minlength=count + 1)
+        touching = np.bincount(numbers[ndimage.binary_dilation(self.labels == LVM)], minlength=len(sizes))
         touching[0] = 0
-        sizes = np.bincount(pieces.ravel())
-        sizes[0] = 0
-        return pieces == int(touching.argmax() if touching.any() else sizes.argmax())
+        return numbers == int(touching.argmax() if touching.any() else sizes.argmax())
 
     def _require_cut(self, valve: str, lost: np.ndarray, kept: np.ndarray, where: str) -> None:
         """Raise `CurveError` where most of the way from the ventricle to what lies beyond is beside the curve."""

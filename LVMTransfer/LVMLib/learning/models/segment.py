@@ -11,6 +11,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...pieces import largest_piece
 from ..device import Device
 from ..samples.normalise import AIR_HU, Normalisation
 
@@ -63,7 +64,7 @@ def heart_box(model: Model, frames: list[np.ndarray]) -> Box:
     found = np.zeros(shape, dtype=bool)
     for frame in frames:
         labels = probabilities(model, frame[None], overlap=_SEARCH_OVERLAP)[0].argmax(0).numpy()
-        found |= largest_component(labels > 0)
+        found |= largest_piece(labels > 0)
     if not found.any():
         return tuple(slice(0, n) for n in shape)
     box = ndimage.find_objects(found.astype(np.uint8))[0]
@@ -137,21 +138,13 @@ def with_variants(model: Model, frames: np.ndarray, variants: int) -> Tensor:
     return total / max(variants, 1)
 
 
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """Return the largest 6-connected part of a mask."""
-    parts, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    return parts == np.bincount(parts.ravel())[1:].argmax() + 1
-
-
 def keep_one_ventricle(probability: Tensor) -> Tensor:
     """Give everything outside the largest left ventricle to the background, and holes in it to the blood pool.
 
     ``probability`` is ``(3, Z, Y, X)``; changed in place. The edge of the ventricle stays soft.
     """
     labels = probability.argmax(0).numpy()
-    ventricle = largest_component(labels > 0)
+    ventricle = largest_piece(labels > 0)
     filled = ndimage.binary_fill_holes(ventricle)
     near = torch.from_numpy(ndimage.binary_dilation(filled, iterations=2))
     stray = torch.from_numpy((labels > 0) & ~ventricle)
