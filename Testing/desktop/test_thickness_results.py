@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
-from desktop_helpers import labelled_sequence, settle
+from desktop_helpers import labelled_sequence, settle, wait_until
 
 PHASES = (0, 1, 2, 3)
 TUBES = "LVM.Streamlines"
@@ -121,13 +123,12 @@ def test_play_runs_through_the_measured_phases_and_stop_ends_it(desktop, measure
     measured.parameters.playRate = 25.0
     measured.ui.playButton.click()
     assert measured.ui.playButton.text == "Stop"
-    settle(desktop, 1.0)
+    wait_until(desktop, lambda: seen == set(PHASES))
     browser.RemoveObserver(tag)
-    assert seen == set(PHASES)
     measured.ui.playButton.click()
     assert measured.ui.playButton.text == "Play"
-    stopped = browser.GetSelectedItemNumber()
-    settle(desktop)
+    stopped, begin = browser.GetSelectedItemNumber(), time.monotonic()
+    wait_until(desktop, lambda: time.monotonic() - begin > 5 / measured.parameters.playRate)
     assert browser.GetSelectedItemNumber() == stopped
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import slicer
-from desktop_helpers import labelled_sequence
+from desktop_helpers import labelled_sequence, turns, wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,13 +78,9 @@ def click(node, point: np.ndarray) -> None:
     node.AddControlPointWorld(*point)
 
 
-def wait(desktop, milliseconds: int) -> None:
-    import qt
-
-    done = []
-    qt.QTimer.singleShot(milliseconds, lambda: done.append(True))
-    while not done:
-        desktop.process_events()
+def taken_over(desktop, contours) -> None:
+    """Wait until labels of another tool are the contours."""
+    wait_until(desktop, lambda: contours.editor.current.history.undo_name == "labels of another tool")
 
 
 def test_without_a_case_every_button_says_what_is_missing(panel):
@@ -118,29 +116,29 @@ def test_the_phase_slider_takes_contours_and_views_along_and_keeps_the_edits(des
     from LVMTransferLib import SceneViews
 
     panel.logic.showPhase(panel.parameters.inputVolume, 0)
-    wait(desktop, 20)
+    turns(desktop)
     node = contours.editor.curves.node("Red", "endocardium")
     drag(desktop, node, 4, 1.1)
     edited = labels_now(panel)
     wide = slicer.util.arrayFromMarkupsControlPoints(node, world=True)
     panel.ui.showEsButton.click()
-    wait(desktop, 20)
+    turns(desktop)
     assert contours.editor.phase == 2
     narrow = slicer.util.arrayFromMarkupsControlPoints(node, world=True)
     assert np.ptp(narrow, axis=0).max() < np.ptp(wide, axis=0).max() - 2.0
     plane = SceneViews.planeOf(SceneViews.sliceNodeOf("Red"))
     assert abs(plane[:3, 2] @ contours.editor.current.state.axes.axis) == pytest.approx(1.0)
     panel.logic.showPhase(panel.parameters.inputVolume, 1)
-    wait(desktop, 20)
+    turns(desktop)
     assert not any(curve.GetDisplayNode().GetVisibility() for curve in contours.editor.curves.nodes)
     panel.ui.showEdButton.click()
-    wait(desktop, 20)
+    turns(desktop)
     np.testing.assert_array_equal(labels_now(panel), edited)
 
 
 def test_the_other_phase_is_copied_scaled(desktop, panel, contours):
     panel.ui.showEsButton.click()
-    wait(desktop, 20)
+    turns(desktop)
     before = labels_now(panel)
     panel.ui.copyFromEdButton.click()
     after = labels_now(panel)
@@ -155,7 +153,7 @@ def test_a_tool_acts_at_every_click_until_it_is_put_away(desktop, panel, contour
     place = slicer.util.arrayFromMarkupsControlPoints(node, world=True)[3]
     for _ in range(2):
         click(contours.clicks._node, place)
-        wait(desktop, 20)
+        turns(desktop)
     history = contours.editor.current.history
     assert history.undo_name == "push epicardium"
     history_length = len(history._done)
@@ -193,7 +191,7 @@ def test_three_clicks_turn_the_views_and_begin_contours_without_labels(desktop, 
     panel.ui.clickAxisButton.click()
     for point in ([0.0, 1.0, -22.0], [0.0, 0.0, 6.0], [15.0, 12.0, -4.0]):
         click(section(panel).clicks._node, np.array(point))
-        wait(desktop, 20)
+        turns(desktop)
     plane = SceneViews.planeOf(SceneViews.sliceNodeOf("Red"))
     assert abs(plane[2, 2]) > 0.99
     assert panel.ui.contoursFromClicksButton.enabled
@@ -210,7 +208,7 @@ def test_a_ct_without_any_segmentation_is_drawn_from_three_clicks(desktop, panel
     panel.ui.clickAxisButton.click()
     for point in ([0.0, 1.0, -22.0], [0.0, 0.0, 6.0], [15.0, 12.0, -4.0]):
         click(section(panel).clicks._node, np.array(point))
-        wait(desktop, 20)
+        turns(desktop)
     panel.ui.threeChamberButton.click()
     panel.ui.contoursFromClicksButton.click()
     assert (labels_now(panel) == 1).sum() > 50
@@ -226,8 +224,7 @@ def test_what_segment_editor_paints_becomes_the_contours_a_moment_later(desktop,
     MRMLAdapter.updateSegmentationFromLabels(
         segmentation_node, painted, MRMLAdapter.gridFromVolume(panel.parameters.inputVolume)
     )
-    wait(desktop, 900)
-    assert contours.editor.current.history.undo_name == "labels of another tool"
+    taken_over(desktop, contours)
     assert "Dice" in panel.ui.contourLabel.text
     np.testing.assert_array_equal(labels_now(panel), painted)
 
@@ -239,11 +236,11 @@ def test_while_another_module_is_shown_painting_waits_and_dragging_goes_on(deskt
     painted = np.roll(labels_now(panel), 1, axis=1)
     desktop.leave_module("LVMTransfer")
     MRMLAdapter.updateSegmentationFromLabels(segmentation_node, painted, grid)
-    wait(desktop, 800)
+    begin = time.monotonic()
+    wait_until(desktop, lambda: time.monotonic() - begin > 0.8)
     assert contours.editor.current.history.undo_name is None
     desktop.open_module("LVMTransfer")
-    wait(desktop, 900)
-    assert contours.editor.current.history.undo_name == "labels of another tool"
+    taken_over(desktop, contours)
 
 
 def test_removing_the_contours_leaves_the_labels_and_the_display_as_they_were(desktop, panel, contours):
@@ -258,14 +255,14 @@ def test_removing_the_contours_leaves_the_labels_and_the_display_as_they_were(de
 
 def test_a_deleted_segmentation_takes_the_contours_along(desktop, panel, contours):
     slicer.mrmlScene.RemoveNode(panel.parameters.segmentation)
-    wait(desktop, 30)
+    turns(desktop)
     assert contours.editor is None
     assert not slicer.util.getNodesByClass("vtkMRMLMarkupsCurveNode")
 
 
 def test_closing_the_scene_lets_go_of_everything(desktop, panel, contours):
     slicer.mrmlScene.Clear(0)
-    wait(desktop, 30)
+    turns(desktop)
     assert contours.editor is None
     assert contours.drags is None
     assert not panel.ui.pushButton.enabled
@@ -278,7 +275,7 @@ def test_a_reopened_scene_goes_on_with_its_contours(desktop, panel, contours, tm
     slicer.mrmlScene.WriteToMRB(path, None)
     slicer.mrmlScene.Clear(0)
     slicer.mrmlScene.ReadFromMRB(path, True, None)
-    wait(desktop, 50)
+    turns(desktop)
     assert sorted(contours.editor.phases) == phases
     np.testing.assert_array_equal(labels_now(panel), labels)
     drag(desktop, contours.editor.curves.node("Red", "epicardium"), 2, 1.1)
@@ -302,10 +299,13 @@ def test_contours_of_an_open_case_are_on_disk_and_come_back_to_the_bit(desktop, 
     panel.readingPanel.open("c1")
     panel.ui.makeContoursButton.click()
     drag(desktop, section(panel).editor.curves.node("Red", "endocardium"), 4, 1.1)
-    wait(desktop, 1300)
-    state = section(panel).editor.current.state
-    stored = read_surfaces(case.folder / "contours" / "anna" / "00.mrk.json")
-    np.testing.assert_array_equal(stored.control["endocardium"], state.control["endocardium"])
+    state, path = section(panel).editor.current.state, case.folder / "contours" / "anna" / "00.mrk.json"
+
+    def stored() -> bool:
+        control = read_surfaces(path).control if path.exists() else {}
+        return np.array_equal(control.get("endocardium"), state.control["endocardium"])
+
+    wait_until(desktop, stored)
     panel.ui.closeCaseButton.click()
     panel.readingPanel.open("c1")
     panel.ui.makeContoursButton.click()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from desktop_helpers import beating_shell
+from desktop_helpers import beating_shell, wait_until
 
 ED, ES = 0, 2
 
@@ -47,14 +47,6 @@ def panel(desktop, cohort):
     widget.onSceneStartClose(None, None)
     widget.initializeParameterNode()
     desktop.leave_module("LVMTransfer")
-
-
-def settle(desktop, seconds: float = 0.8) -> None:
-    """Let the panel do what it does a moment after a change."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        desktop.process_events()
-        time.sleep(0.02)
 
 
 def open_case(panel, name: str) -> object:
@@ -140,8 +132,7 @@ def test_an_edit_is_on_disk_a_moment_later_and_after_a_crash_the_panel_asks_and_
     reading = open_case(panel, "c1")
     ed = edit(panel, ED)
     es = edit(panel, ES)  # before the first one was saved
-    settle(desktop)
-    assert panel.ui.openCaseLabel.text.endswith("edits of phase 0, 2 are in the journal")
+    journalled(desktop, panel, "0, 2")
     crash(panel, reading)
     with desktop.expected_messages(answer="Yes") as shown:
         reading = open_case(panel, "c1")
@@ -156,13 +147,19 @@ def test_an_edit_is_on_disk_a_moment_later_and_after_a_crash_the_panel_asks_and_
 def test_recovered_edits_can_be_declined_and_are_set_aside(desktop, panel, cohort):
     reading = open_case(panel, "c1")
     edit(panel, ED)
-    settle(desktop)
+    journalled(desktop, panel, "0")
     crash(panel, reading)
     with desktop.expected_messages(answer="No"):
         reading = open_case(panel, "c1")
     assert reading.shownLabels == "model"
     assert not reading.labels(ED)[1:4, 1:4, 1:4].any()
     assert len(list((cohort / "cases" / "c1" / "labels" / "anna").glob("*.discarded"))) == 1
+
+
+def journalled(desktop: object, panel: object, phases: str) -> None:
+    """Wait until the panel says that the edits of these phases are on disk."""
+    said = f"edits of phase {phases} are in the journal"
+    wait_until(desktop, lambda: panel.ui.openCaseLabel.text.endswith(said))
 
 
 def crash(panel: object, reading: object) -> None:
@@ -190,19 +187,20 @@ def test_edits_in_another_module_are_saved_too(desktop, panel, cohort):
     open_case(panel, "c1")
     desktop.leave_module("LVMTransfer")
     edit(panel, ED)
-    settle(desktop)
-    assert panel.logic.reading.unsavedPhases() == [ED]
+    wait_until(desktop, lambda: panel.logic.reading.unsavedPhases() == [ED])
     desktop.open_module("LVMTransfer")
     panel.ui.closeCaseButton.click()
     assert case_of(cohort).labelled_phases("anna") == [ED]
 
 
-def test_a_case_that_another_process_has_open_is_named_and_stays_closed(desktop, panel, cohort):
-    import os
+def test_a_case_that_another_process_has_open_is_named_and_stays_closed(desktop, panel, cohort, request):
     import socket
 
+    other = subprocess.Popen(["sleep", "600"])
+    request.addfinalizer(other.wait)
+    request.addfinalizer(other.kill)
     mark = cohort / "cases" / "c1" / ".open"
-    mark.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getppid(), "reader": "bert", "since": "now"}))
+    mark.write_text(json.dumps({"host": socket.gethostname(), "pid": other.pid, "reader": "bert", "since": "now"}))
     with desktop.expected_messages(answer="No") as shown:
         open_case(panel, "c1")
     assert len(shown) == 1
@@ -244,7 +242,7 @@ def test_a_full_disk_keeps_the_edit_elsewhere_and_saves_it_when_there_is_room(de
     with monkeypatch.context() as patch, desktop.expected_messages() as shown:
         patch.setattr(Journal, "append", full)
         labels = edit(panel, ED)
-        settle(desktop)
+        wait_until(desktop, lambda: desktop.messages)
     assert len(shown) == 1
     assert "Your edits are kept in 1 file(s) in" in shown[0]
     (rescued,) = (Path(shown[0].split("file(s) in ")[1].split(". Make room")[0])).glob("c1-anna-00*")
@@ -400,9 +398,8 @@ def test_valve_curves_cut_the_phase_shown_and_are_saved_and_shown_with_the_case(
     assert interaction.GetCurrentInteractionMode() == interaction.Place
     assert not panel.ui.cutButton.enabled
     slicer.util.updateMarkupsControlPointsFromArray(node, circle(0.0, 24.0), world=True)
-    settle(desktop, 0.1)
+    wait_until(desktop, lambda: panel.ui.cutButton.enabled)
     before = reading.labels(ED)
-    assert panel.ui.cutButton.enabled, panel.ui.cutButton.toolTip
     panel.ui.cutButton.click()
     after = reading.labels(ED)
     assert ((before == 1) & (after == 0)).sum() > 50, panel.ui.statusLabel.text

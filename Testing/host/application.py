@@ -101,7 +101,7 @@ class Application(Host, QtWidgets.QApplication):
         self.settings_folder = tempfile.TemporaryDirectory()
 
     def get_temporaryPath(self) -> str:
-        return tempfile.gettempdir()
+        return self.settings_folder.name
 
     def testingEnabled(self) -> bool:
         return self.testing
