@@ -27,6 +27,51 @@ def test_vectorised_4d_convolution_equals_the_loop_over_frames_forward_and_backw
         assert (value - wanted).abs().max() <= 1e-4 * max(1.0, wanted.abs().max())
 
 
+@pytest.mark.parametrize("inputs", [1, 4, 8])
+@pytest.mark.parametrize(("phases", "cyclic"), [(1, True), (2, True), (4, True), (4, False)])
+def test_some_phases_of_a_4d_convolution_have_the_values_and_gradients_that_they_have_among_all(inputs, phases, cyclic):
+    torch.manual_seed(phases)
+    conv = Conv4d(inputs, 8, cyclic=cyclic)
+    x = torch.randn(2, inputs, phases, 5, 6, 8, requires_grad=True)
+    for wanted in ([0], [phases - 1], list(range(0, phases, 2))):
+        found = from_frames(conv.frames(to_frames(x), 2, wanted), 2)
+        expected = conv4d_loop(x, conv.weight, conv.bias, cyclic=cyclic)[:, :, wanted]
+        toward, inputs_ = torch.randn_like(expected), (x, conv.weight, conv.bias)
+        gradients = torch.autograd.grad((found * toward).sum(), inputs_)
+        truth = torch.autograd.grad((expected * toward).sum(), inputs_)
+        for value, wanted_value in zip((found, *gradients), (expected, *truth)):
+            assert (value - wanted_value).abs().max() <= 1e-4 * max(1.0, wanted_value.abs().max())
+
+
+@pytest.mark.parametrize("with_avx512", [False, True])
+@pytest.mark.parametrize(
+    ("size", "stride"), [((2, 3, 4), 1), ((2, 4, 5), 1), ((5, 4, 6), 1), ((2, 5, 4), 2), ((4, 4, 4), 2)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_3d_convolution_and_its_gradients_equal_double_precision_on_flat_volumes_too(
+    dtype, size, stride, with_avx512, monkeypatch
+):
+    """Two slices in bfloat16: torch's own gradient of the kernel is not a number there."""
+    from LVMLib.network import conv3d
+
+    monkeypatch.setattr(conv3d, "_WITH_AVX512", with_avx512)
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(2, 3, *size), torch.randn(8, 3, 3, 3, 3) / 9, torch.randn(8)
+    given = [conv3d.channels_last(x.to(dtype)), weight.to(dtype), bias.to(dtype)]
+    exact = [tensor.double().requires_grad_() for tensor in given]
+    expected = F.conv3d(*exact, stride=stride, padding=1)
+    found = conv3d.convolve(*given, stride=stride)
+    toward = torch.randn(expected.shape).to(dtype)
+    truth = torch.autograd.grad((expected * toward.double()).sum(), exact)
+    gradients = [
+        conv3d.input_gradient(toward, given[1], given[0].shape, stride=stride),
+        *conv3d.weight_gradient(conv3d.channels_last(toward), given[0], given[1], stride=stride),
+    ]
+    near = 1e-5 if dtype == torch.float32 else 1e-2
+    for value, wanted in zip((found, *gradients), (expected, *truth)):
+        assert (value.double() - wanted).norm() <= near * wanted.norm()
+
+
 def test_the_loop_is_a_convolution_in_four_dimensions():
     """Against the sum over all 81 taps, written out with numpy-like shifts."""
     torch.manual_seed(0)

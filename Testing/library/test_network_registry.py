@@ -27,6 +27,17 @@ def test_every_network_takes_any_number_of_phases_and_odd_sizes(name, shape):
         assert small(name)(torch.randn(2, 1, *shape)).shape == (2, 3, *shape)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_some_phases_are_as_among_all_and_the_others_get_no_gradient(name):
+    network, x = small(name), torch.randn(1, 1, 4, 8, 8, 8)
+    some, among_all = network(x, [1, 3]), network(x)[:, :, [1, 3]]
+    torch.testing.assert_close(some, among_all)
+    parameters = list(network.parameters())
+    found, truth = (torch.autograd.grad(y.square().sum(), parameters) for y in (some, among_all))
+    for gradient, wanted in zip(found, truth):
+        torch.testing.assert_close(gradient, wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max()))
+
+
 @pytest.mark.parametrize("phases", [2, 3, 4, 5, 20])
 def test_one_phase_is_a_heart_at_rest(phases):
     network, x = CNN4d().eval(), torch.randn(1, 1, 1, 9, 8, 7)

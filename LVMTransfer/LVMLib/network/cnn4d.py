@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from .conv3d import Conv3dFrames, chosen_frames
 from .conv4d import Conv4d, from_frames, to_frames
 from .norm import GroupNormReLU
-
-
-class Conv3dFrames(nn.Module):
-    """3×3×3 convolution of each frame on its own: the per-frame counterpart of `Conv4d`."""
-
-    def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
-        super().__init__()
-        self.stride = stride
-        self.weight = nn.Parameter(torch.empty(outputs, inputs, 3, 3, 3))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
-
-    def frames(self, frames: Tensor, batch: int) -> Tensor:
-        """Convolve frames ``(B·T, C, Z, Y, X)``."""
-        weight = self.weight.contiguous(memory_format=torch.channels_last_3d)
-        return F.conv3d(frames, weight, self.bias, stride=self.stride, padding=1)
 
 
 class Block(nn.Module):
@@ -39,10 +25,10 @@ class Block(nn.Module):
         self.norm2 = GroupNormReLU(channels, groups=groups)
         self.conv2 = conv(channels, channels)
 
-    def frames(self, frames: Tensor, batch: int) -> Tensor:
-        """Apply the block to frames ``(B·T, C, Z, Y, X)``."""
+    def frames(self, frames: Tensor, batch: int, phases: Sequence[int] | None = None) -> Tensor:
+        """Apply the block to frames ``(B·T, C, Z, Y, X)``; ``phases``: return only these."""
         x = self.conv1.frames(self.norm1.frames(frames, batch), batch)
-        return frames + self.conv2.frames(self.norm2.frames(x, batch), batch)
+        return chosen_frames(frames, batch, phases) + self.conv2.frames(self.norm2.frames(x, batch), batch, phases)
 
 
 class CNN4d(nn.Module):
@@ -97,11 +83,16 @@ class CNN4d(nn.Module):
         self.decoder = nn.ModuleList(level(width, 1) for width in widths[:-1])
         self.head = nn.Conv3d(widths[0], classes, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map an image ``(B, 1, T, Z, Y, X)``, any T ≥ 1 and any size, to logits ``(B, classes, T, Z, Y, X)``."""
-        batch, phases = x.shape[0], x.shape[2]
+    def forward(self, x: Tensor, phases: Sequence[int] | None = None) -> Tensor:
+        """Map an image ``(B, 1, T, Z, Y, X)``, any T ≥ 1 and any size, to logits ``(B, classes, T, Z, Y, X)``.
+
+        With ``phases`` the logits are those of these phases only, and what they do not need is not computed.
+        """
+        if phases is not None and not self.temporal:
+            x, phases = x[:, :, list(phases)], None
+        batch = x.shape[0]
         # Without temporal kernels each frame is a sample of its own, statistics included.
-        samples = batch if self.temporal else batch * phases
+        samples = batch if self.temporal else batch * x.shape[2]
         frames = self.stem.frames(to_frames(x), samples)
         frames = self._level(self.encoder[0], frames, samples)
         skips = []
@@ -109,7 +100,8 @@ class CNN4d(nn.Module):
             skips.append(frames)
             frames = self._level(level, down.frames(frames, samples), samples)
         for up, level, skip in reversed(list(zip(self.up, self.decoder, skips))):
-            frames = self._level(level, skip + _upsample(up(frames), skip, samples), samples)
+            last = level is self.decoder[0]
+            frames = self._level(level, skip + _upsample(up(frames), skip, samples), samples, phases if last else None)
         return from_frames(self.head(frames), batch)
 
     def stages(self) -> list[nn.ModuleList]:
@@ -119,14 +111,15 @@ class CNN4d(nn.Module):
         parts = [[self.stem], [self.encoder[0]], *encoder, *decoder, [self.head]]
         return [nn.ModuleList(part) for part in parts]
 
-    def _level(self, blocks: nn.ModuleList, frames: Tensor, batch: int) -> Tensor:
+    def _level(self, blocks: nn.ModuleList, frames: Tensor, batch: int, phases: Sequence[int] | None = None) -> Tensor:
         # Made anew for the gradient, a block's inside costs a second pass and no memory.
         recompute = self.recompute and torch.is_grad_enabled()
         for block in blocks:
+            wanted = phases if block is blocks[-1] else None
             if recompute:
-                frames = checkpoint(block.frames, frames, batch, use_reentrant=False)
+                frames = checkpoint(block.frames, frames, batch, wanted, use_reentrant=False)
             else:
-                frames = block.frames(frames, batch)
+                frames = block.frames(frames, batch, wanted)
         return frames
 
 

@@ -6,14 +6,18 @@ its two neighbours in time stand side by side in the channels, and one 3D convol
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .conv3d import channels_last, convolve, input_gradient, weight_gradient
+
 
 def to_frames(x: Tensor) -> Tensor:
     """Fold ``(B, C, T, Z, Y, X)`` into frames ``(B·T, C, Z, Y, X)``, channels last in memory."""
-    return x.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last_3d)
+    return channels_last(x.transpose(1, 2).flatten(0, 1))
 
 
 def from_frames(frames: Tensor, batch: int) -> Tensor:
@@ -45,14 +49,20 @@ class Conv4d(nn.Module):
         """Convolve ``(B, C, T, Z, Y, X)``; returns ``(B, outputs, ⌈T/stride⌉, ⌈Z/stride⌉, …)``."""
         return from_frames(self.frames(to_frames(x), x.shape[0]), x.shape[0])
 
-    def frames(self, frames: Tensor, batch: int) -> Tensor:
-        """Convolve frames ``(B·T, C, Z, Y, X)`` of ``batch`` sequences."""
-        phases = frames.shape[0] // batch
-        weight = _spatial_weight(self.weight, phases, cyclic=self.cyclic)
-        weight = weight.contiguous(memory_format=torch.channels_last_3d)
-        if phases == 1:
-            return F.conv3d(frames, weight, self.bias, stride=self.stride, padding=1)
-        return _StackedConvolution.apply(frames, weight, self.bias, batch, self.stride, self.cyclic)
+    def frames(self, frames: Tensor, batch: int, phases: Sequence[int] | None = None) -> Tensor:
+        """Convolve frames ``(B·T, C, Z, Y, X)`` of ``batch`` sequences.
+
+        Parameters
+        ----------
+        frames : Tensor (B·T, C, Z, Y, X)
+        batch : int
+        phases : sequence of int, optional
+            Compute only these phases of the result, of a convolution with stride 1.
+        """
+        count = frames.shape[0] // batch
+        weight = _spatial_weight(self.weight, count, cyclic=self.cyclic)
+        centres = tuple(range(0, count, self.stride) if phases is None else phases)
+        return _StackedConvolution.apply(frames, weight, self.bias, batch, centres, self.stride, self.cyclic)
 
 
 class _StackedConvolution(torch.autograd.Function):
@@ -62,28 +72,28 @@ class _StackedConvolution(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, frames: Tensor, weight: Tensor, bias: Tensor, batch: int, stride: int, cyclic: bool):  # noqa: PLR0917
+    def forward(ctx, frames, weight, bias, batch, centres, stride, cyclic):  # noqa: PLR0917
         ctx.save_for_backward(frames, weight)
-        ctx.options = batch, stride, cyclic
-        stacked = _neighbours(frames, batch, stride=stride, cyclic=cyclic)
-        return F.conv3d(stacked, weight, bias, stride=stride, padding=1)
+        ctx.options = batch, centres, stride, cyclic
+        return convolve(_stacked(frames, batch, _sources(frames, batch, centres, cyclic)), weight, bias, stride=stride)
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
         frames, weight = ctx.saved_tensors
-        batch, stride, cyclic = ctx.options
+        batch, centres, stride, cyclic = ctx.options
         # Under autocast the forward pass was in the precision that the gradient has.
-        kernel = weight.to(gradient.dtype)
-        stacked = _neighbours(frames.to(gradient.dtype), batch, stride=stride, cyclic=cyclic)
-        _, to_weight, to_bias = torch.ops.aten.convolution_backward(
-            gradient, stacked, kernel, [weight.shape[0]], [stride] * 3, [1] * 3, [1] * 3, False, [0] * 3, 1,
-            [False, True, True],
-        )  # fmt: skip
-        del stacked
-        to_frames = None
+        gradient, kernel = channels_last(gradient), weight.to(gradient.dtype)
+        sources = _sources(frames, batch, centres, cyclic)
+        to_frames, to_weight, to_bias = None, None, None
+        if any(ctx.needs_input_grad[1:3]):
+            stacked = _stacked(frames.to(gradient.dtype), batch, sources)
+            to_weight, to_bias = weight_gradient(gradient, stacked, kernel, stride=stride)
+            to_weight, to_bias = to_weight.to(weight.dtype), to_bias.to(weight.dtype)
+            del stacked
         if ctx.needs_input_grad[0]:
-            to_frames = _input_gradient(gradient, kernel, frames, batch, stride=stride, cyclic=cyclic).to(frames.dtype)
-        return to_frames, to_weight.to(weight.dtype), to_bias.to(weight.dtype), None, None, None
+            work = _frames_gradient if stride == 1 else _strided_frames_gradient
+            to_frames = work(gradient, kernel, frames, batch, sources).to(frames.dtype)
+        return to_frames, to_weight, to_bias, None, None, None, None
 
 
 def conv4d_loop(x: Tensor, weight: Tensor, bias: Tensor, *, stride: int = 1, cyclic: bool = True) -> Tensor:
@@ -103,7 +113,7 @@ def conv4d_loop(x: Tensor, weight: Tensor, bias: Tensor, *, stride: int = 1, cyc
 
 
 def _spatial_weight(weight: Tensor, phases: int, *, cyclic: bool) -> Tensor:
-    """Return the 3D kernel ``(outputs, n·C, 3, 3, 3)`` that belongs to `_neighbours`."""
+    """Return the 3D kernel ``(outputs, n·C, 3, 3, 3)`` that belongs to `_shifts`."""
     if phases == 1:
         return weight.sum(2) if cyclic else weight[:, :, 1]
     if phases == 2 and cyclic:
@@ -111,58 +121,80 @@ def _spatial_weight(weight: Tensor, phases: int, *, cyclic: bool) -> Tensor:
     return weight.transpose(1, 2).flatten(1, 2)
 
 
-def _neighbours(frames: Tensor, batch: int, *, stride: int, cyclic: bool) -> Tensor:
-    """Put the neighbours in time of every output frame side by side in the channels, channels last in memory.
+def _shifts(phases: int, *, cyclic: bool) -> tuple[int, ...]:
+    """Return the neighbours in time, as phases from the centre.
 
     One phase is its own neighbour, so that a static heart costs no more than a 3D convolution; of two phases each is
     both neighbours of the other.
     """
-    rows = frames.contiguous(memory_format=torch.channels_last_3d).permute(0, 2, 3, 4, 1).unflatten(0, (batch, -1))
-    phases = rows.shape[1]
-    parts = [_shifted(rows, shift, stride=stride, cyclic=cyclic) for shift in _shifts(phases, cyclic=cyclic)]
-    return torch.cat(parts, dim=-1).flatten(0, 1).permute(0, 4, 1, 2, 3)
-
-
-def _shifts(phases: int, *, cyclic: bool) -> tuple[int, ...]:
-    """Return the neighbours in the order of `_spatial_weight`, as phases from the centre."""
+    if phases == 1:
+        return (0,)
     return (0, 1) if phases == 2 and cyclic else (-1, 0, 1)
 
 
-def _shifted(rows: Tensor, shift: int, *, stride: int, cyclic: bool) -> Tensor:
-    """Return the frames ``shift`` after every output frame, of rows ``(B, T, …)``; zeros beyond the ends."""
-    phases = rows.shape[1]
-    wanted = torch.arange(0, phases, stride, device=rows.device) + shift
-    taken = rows if stride == 1 and shift == 0 else rows.index_select(1, wanted % phases)
-    if cyclic or shift == 0:
-        return taken
-    inside = ((wanted >= 0) & (wanted < phases)).view(1, -1, *[1] * (rows.ndim - 2))
-    return taken * inside
+def _sources(frames: Tensor, batch: int, centres: Sequence[int], cyclic: bool) -> list[list[int | None]]:
+    """Return for every phase of the result which phases lie side by side in its stack; None: beyond the ends."""
+    count = frames.shape[0] // batch
+    shifts = _shifts(count, cyclic=cyclic)
+    return [[(c + s) % count if cyclic or 0 <= c + s < count else None for s in shifts] for c in centres]
 
 
-def _input_gradient(gradient: Tensor, weight: Tensor, frames: Tensor, batch: int, *, stride: int, cyclic: bool):
-    """Return the gradient of the frames from that of the output.
+def _stacked(frames: Tensor, batch: int, sources: list[list[int | None]]) -> Tensor:
+    """Put phases side by side in the channels, channels last in memory, as `_sources` says; zeros for None."""
+    frames = channels_last(frames)
+    if sources == [[phase] for phase in range(frames.shape[0] // batch)]:
+        return frames
+    rows = frames.permute(0, 2, 3, 4, 1).unflatten(0, (batch, -1))
+    stack = rows.new_empty(batch, len(sources), *rows.shape[2:5], len(sources[0]) * rows.shape[5])
+    words = _words(rows)
+    source, target = rows.view(words), stack.view(words).unflatten(5, (len(sources[0]), -1))
+    for number, phases in enumerate(sources):
+        for place, phase in enumerate(phases):
+            if phase is None:
+                target[:, number, ..., place, :] = 0
+            else:
+                target[:, number, ..., place, :] = source[:, phase]
+    return stack.flatten(0, 1).permute(0, 4, 1, 2, 3)
 
-    With stride 1 it is itself a convolution, of the neighbours of the gradient with the mirrored kernel. With stride 2
-    the gradient of the stack is added up.
+
+def _words(rows: Tensor) -> torch.dtype:
+    """Return the type as which channels are copied: in the longest words that they fill, much faster on a CPU."""
+    steps = (rows.storage_offset(), rows.shape[-1], *rows.stride()[:-1])
+    aligned = all(step * rows.element_size() % 16 == 0 for step in steps)
+    return torch.complex128 if rows.device.type == "cpu" and aligned else rows.dtype
+
+
+def _frames_gradient(gradient: Tensor, weight: Tensor, frames: Tensor, batch: int, sources: list[list[int | None]]):
+    """Return the gradient of the frames from that of the output, with stride 1: a convolution, too.
+
+    What stands beside each other are the output phases that an input phase went into; one that went into none has no
+    gradient, and costs nothing.
     """
-    phases, channels = frames.shape[0] // batch, frames.shape[1]
-    shifts = _shifts(phases, cyclic=cyclic)
-    if stride == 1:
-        # The tap that looks one phase ahead passes its gradient one phase back; of two phases both are the same.
-        taps = weight.unflatten(1, (len(shifts), channels)).flip(3, 4, 5)
-        taps = taps if len(shifts) == 2 else taps.flip(1)
-        mirrored = taps.permute(2, 1, 0, 3, 4, 5).flatten(1, 2).contiguous(memory_format=torch.channels_last_3d)
-        return F.conv3d(_neighbours(gradient, batch, stride=1, cyclic=cyclic), mirrored, padding=1)
-    size = (frames.shape[0] // batch + stride - 1) // stride * batch, weight.shape[1], *frames.shape[2:]
-    stacked = torch.ops.aten.convolution_backward(
-        gradient, gradient.new_empty(1).expand(size), weight, None, [stride] * 3, [1] * 3, [1] * 3, False, [0] * 3, 1,
-        [True, False, False],
-    )[0]  # fmt: skip
-    parts = stacked.unflatten(0, (batch, -1)).split(channels, dim=2)
-    result = torch.zeros_like(frames, dtype=stacked.dtype, memory_format=torch.channels_last_3d)
-    rows = result.unflatten(0, (batch, phases))
-    for part, shift in zip(parts, shifts):
-        for number, centre in enumerate(range(0, phases, stride)):
-            if cyclic or 0 <= centre + shift < phases:
-                rows[:, (centre + shift) % phases] += part[:, number]
+    count, taps = frames.shape[0] // batch, len(sources[0])
+    places = [{phases[tap]: number for number, phases in enumerate(sources)} for tap in range(taps)]
+    back = {phase: [place.get(phase) for place in places] for phase in range(count)}
+    reached = [phase for phase in range(count) if any(number is not None for number in back[phase])]
+    # Input and output channels change places within each tap; `input_gradient` mirrors the kernel in space.
+    kernel = weight.unflatten(1, (taps, -1)).transpose(0, 1).flatten(0, 1)
+    stacked = _stacked(gradient, batch, [back[phase] for phase in reached])
+    found = input_gradient(stacked, kernel, torch.Size((len(reached) * batch, *frames.shape[1:])))
+    if len(reached) == count:
+        return found
+    result = channels_last(torch.zeros_like(frames, dtype=found.dtype))
+    result.unflatten(0, (batch, count))[:, reached] = found.unflatten(0, (batch, -1))
+    return result
+
+
+def _strided_frames_gradient(
+    gradient: Tensor, weight: Tensor, frames: Tensor, batch: int, sources: list[list[int | None]]
+) -> Tensor:
+    """Return the gradient of the frames with stride 2: that of the stack, added up."""
+    shape = torch.Size((len(sources) * batch, weight.shape[1], *frames.shape[2:]))
+    stacked = input_gradient(gradient, weight, shape, stride=2).unflatten(0, (batch, -1))
+    result = channels_last(torch.zeros_like(frames, dtype=stacked.dtype))
+    rows = result.unflatten(0, (batch, -1))
+    for place, part in enumerate(stacked.split(frames.shape[1], dim=2)):
+        for number, phases in enumerate(sources):
+            if phases[place] is not None:
+                rows[:, phases[place]] += part[:, number]
     return result

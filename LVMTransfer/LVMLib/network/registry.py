@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,9 @@ class FrameUNet(nn.Module):
             strides=(2,) * (len(channels) - 1), num_res_units=residual_units,
         )  # fmt: skip
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, 1, T, Z, Y, X)`` of any size to logits ``(B, classes, T, Z, Y, X)``."""
+    def forward(self, x: Tensor, phases: Sequence[int] | None = None) -> Tensor:
+        """Map ``(B, 1, T, Z, Y, X)`` of any size to logits ``(B, classes, T, Z, Y, X)``, or those of some phases."""
+        x = x if phases is None else x[:, :, list(phases)]
         batch, size = x.shape[0], x.shape[3:]
         frames = x.transpose(1, 2).flatten(0, 1)
         pad = [(-n) % self.factor for n in size]

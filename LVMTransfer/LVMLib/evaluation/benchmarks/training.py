@@ -45,8 +45,8 @@ class _PlainConvolution(nn.Module):
         super().__init__()
         self.conv = conv
 
-    def frames(self, frames: Tensor, batch: int) -> Tensor:
-        """Convolve frames as `Conv4d` does."""
+    def frames(self, frames: Tensor, batch: int, phases: None = None) -> Tensor:
+        """Convolve frames as `Conv4d` does, all phases of them."""
         x = from_frames(frames, batch)
         return to_frames(conv4d_loop(x, self.conv.weight, self.conv.bias, stride=self.conv.stride))
 

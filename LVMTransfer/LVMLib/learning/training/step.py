@@ -150,9 +150,11 @@ class StepTaker:
         targets = [(sample.labels.to(self.device.name), sample.labelled_phases, 1.0)]
         if sample.guessed_phases:
             targets.append((self._guess(sample, place), sample.guessed_phases, self.config.unlabelled_weight))
-        targets = [target for target in targets if target[1]]
+        # Phases that teach nothing are not computed to the end.
+        taught = sorted({phase for _, phases, _ in targets for phase in phases})
+        targets = [(labels, [taught.index(n) for n in phases], share) for labels, phases, share in targets if phases]
         with torch.enable_grad(), self.device.autocast():
-            logits = self.network(sample.image.to(self.device.name))
+            logits = self.network(sample.image.to(self.device.name), taught)
         weight = 1.0 if self.config.loss == "dice_ce" else 0.0
         loss = sum(
             share * sparse_dice_loss(logits, labels, phases, cross_entropy=weight) for labels, phases, share in targets
@@ -160,7 +162,7 @@ class StepTaker:
         gradients = torch.autograd.grad(loss * self._scale, self.trainable.parameters)
         labels, phases, _ = targets[0]
         with torch.no_grad():
-            dice = soft_dice(logits[:, :, list(phases)].float().softmax(1), labels)[0].tolist()
+            dice = soft_dice(logits[:, :, phases].float().softmax(1), labels)[0].tolist()
         return loss.item(), dice, gradients
 
     @torch.no_grad()
@@ -170,7 +172,7 @@ class StepTaker:
         if self.config.unlabelled == "carried" or place.fraction < _TEACHER_WARMUP:
             return guessed
         with self.device.autocast():
-            logits = self.averaged(sample.plain.to(self.device.name))[:, :, list(sample.guessed_phases)]
+            logits = self.averaged(sample.plain.to(self.device.name), sample.guessed_phases)
         sure, label = logits.float().softmax(1).max(1)
         told = torch.where(sure > _SURE, label.to(guessed.dtype), torch.full_like(guessed, UNKNOWN))
         return torch.where(guessed == UNKNOWN, told, guessed)
