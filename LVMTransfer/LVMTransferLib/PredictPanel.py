@@ -44,11 +44,14 @@ class PredictPanel(Panel):
         if predicted is not None:
             self.owner.adopt(predicted)
             self.owner.onCohortChanged()
-            self.runner.report(
-                _("Predicted. Proposed end-diastole: phase {ed}, end-systole: phase {es}.").format(
-                    ed=predicted.ed, es=predicted.es
-                )
+            said = _("Predicted. Proposed end-diastole: phase {ed}, end-systole: phase {es}.").format(
+                ed=predicted.ed, es=predicted.es
             )
+            if predicted.doubts:
+                said += " " + _("Look at the labels before you use them: {doubts}.").format(
+                    doubts="; ".join(predicted.doubts)
+                )
+            self.runner.report(said)
 
     def _describe(self, bundlePath: object) -> str:
         if not isChosen(bundlePath):

@@ -18,10 +18,13 @@ SITE_OF_NEW_COHORT = "local"
 
 
 class LoadedCase:
-    """A case in the scene: its volume node, its segmentation node or None, and its ED and ES phases."""
+    """A case in the scene: its volume node, its segmentation node or None, its ED and ES, doubts about a prediction."""
 
-    def __init__(self, volumeNode: object, segmentationNode: object, ed: int, es: int) -> None:
+    def __init__(
+        self, volumeNode: object, segmentationNode: object, ed: int, es: int, doubts: tuple[str, ...] = ()
+    ) -> None:
         self.volumeNode, self.segmentationNode, self.ed, self.es = volumeNode, segmentationNode, ed, es
+        self.doubts = doubts
 
 
 class SceneCases:
@@ -136,7 +139,7 @@ class SceneCases:
             reading.keepPrediction(found, bundle.manifest.name)
         segmentationNode = self.showLabels(volumeNode, found.labels, f"{volumeNode.GetName()} prediction")
         self.showPhase(volumeNode, found.ed)
-        return LoadedCase(volumeNode, segmentationNode, found.ed, found.es)
+        return LoadedCase(volumeNode, segmentationNode, found.ed, found.es, found.doubts)
 
     def showLabels(self, volumeNode: object, labelsByPhase: dict, name: str) -> object:
         """Add labels to the scene: a segmentation in each phase of a 4D CT, or one segmentation of a volume."""

@@ -51,6 +51,7 @@ def test_an_image_goes_through_the_whole_chain(ball, bundle, tmp_path, capfd):
     assert {row["case"] for row in predicted} == {"one", "two", "three"}
     assert predicted[0]["ed_ml"] > predicted[0]["es_ml"]
     assert all(row["holes_after"] == 0 for row in predicted)
+    assert all(isinstance(row["doubts"], list) for row in predicted)
     again = lvm(capfd, "predict", cohort, "--model", bundle, "--case", "one", "--es", 1)["cases"][0]
     assert (again["ed"], again["es"]) == (predicted[0]["ed"], 1)
     checked = lvm(capfd, "check", cohort)

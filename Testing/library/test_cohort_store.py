@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from LVMLib.cohort import Case, Cohort, propose_phases
+from LVMLib.annotation.protocol import Protocol
+from LVMLib.cohort import Case, Cohort, propose_phases, volume_doubts
+from LVMLib.cohort.prediction import Prediction
 from LVMLib.errors import CohortError, GridError, ImageError, LabelError, StorageError
 from LVMLib.grid import Grid
 from LVMLib.imaging import ArrayFrames, CallableFrames, Sequence, write_segmentation
@@ -214,6 +216,29 @@ def test_one_failed_phase_does_not_become_ed_or_es():
 def test_without_a_cavity_no_phase_is_proposed(volumes):
     with pytest.raises(LabelError, match="by hand"):
         propose_phases(volumes)
+
+
+@pytest.mark.parametrize(
+    ("volumes", "said"),
+    [
+        ({0: 140.0, 1: 60.0}, ()),
+        ({0: 140.0}, ()),
+        ({0: 10.0, 1: 0.0}, ("no cavity at phase 1", "largest cavity has 10 ml, plausible are 40 to 400 ml")),
+        ({0: 900.0, 1: 4.0}, ("largest cavity has 900 ml", "smallest cavity has 4 ml")),
+        ({0: 20.0}, ("largest cavity has 20 ml",)),
+    ],
+)
+def test_cavities_that_are_no_left_ventricles_are_doubted_in_words(volumes, said):
+    doubts = volume_doubts(volumes, Protocol.default().limits)
+    assert len(doubts) == len(said)
+    assert all(words in sentence for words, sentence in zip(said, doubts))
+
+
+def test_a_prediction_that_contradicts_itself_everywhere_is_expected_to_gain_the_whole_ventricle_and_no_more():
+    wild = Prediction(
+        model="m", made="now", cavity_ml={0: 10.0, 1: 0.0}, lvm_ml={0: 70.0, 1: 7.0}, disagreement={0: 0.4, 1: 3.6}
+    )
+    assert wild.expected_gain == 1.0
 
 
 def test_a_heart_that_hardly_moves_is_reported(caplog):

@@ -117,10 +117,17 @@ def run_segment(options: argparse.Namespace, progress: Progress) -> Outcome:
         "es": found.es,
         "volumes_ml": found.volumes_ml,
         "jitter_ml": found.jitter_ml,
+        "doubts": found.doubts,
     }
     volumes = ", ".join(f"{volume:.0f}" for volume in found.volumes_ml.values())
     jitter = f", jitter between phases {found.jitter_ml:.1f} ml" if len(found.volumes_ml) >= 4 else ""
-    return Outcome(result, f"{options.labels}: LV cavity {volumes} ml{jitter}")
+    text = f"{options.labels}: LV cavity {volumes} ml{jitter}"
+    return Outcome(result, "\n".join([text, *_doubtful(options.image.name, found.doubts)]))
+
+
+def _doubtful(name, doubts):
+    """What a person is told where a model seems to have missed the ventricle."""
+    return [f"{name}: look at the labels before you use them, {'; '.join(doubts)}"] if doubts else []
 
 
 def run_predict(options: argparse.Namespace, progress: Progress) -> Outcome:
@@ -152,10 +159,13 @@ def run_predict(options: argparse.Namespace, progress: Progress) -> Outcome:
                 "gaps_after": sum(repair["gaps_after"] for repair in repairs),
                 "jitter_ml": found.jitter_ml,
                 "volumes_ml": found.volumes_ml,
+                "doubts": found.doubts,
             }
         )
-    shown = [key for key in rows[0] if key != "volumes_ml"]
-    return Outcome({"cases": rows}, table(shown, [[row[key] for key in shown] for row in rows]))
+    shown = [key for key in rows[0] if key not in {"volumes_ml", "doubts"}]
+    lines = [table(shown, [[row[key] for key in shown] for row in rows])]
+    lines += [line for row in rows for line in _doubtful(row["case"], row["doubts"])]
+    return Outcome({"cases": rows}, "\n".join(lines))
 
 
 def all_cases(cohort: Cohort) -> list[Case]:

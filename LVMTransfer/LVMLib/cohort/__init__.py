@@ -4,7 +4,7 @@ from .case import Case
 from .export import CONSENSUS_READER, chosen_reader, export_case
 from .manifest import CaseManifest, CohortManifest, PairManifest, Provenance, Scanner
 from .pairs import Pair, open_pairs, write_pair
-from .phases import propose_phases
+from .phases import propose_phases, volume_doubts
 from .splits import (
     Splits,
     TrainingSplit,
@@ -38,6 +38,7 @@ __all__ = [
     "read_splits",
     "training_groups",
     "training_split",
+    "volume_doubts",
     "write_pair",
     "write_splits",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..annotation.protocol import Limits
 from ..errors import LabelError
 
 log = logging.getLogger(__name__)
@@ -55,3 +56,19 @@ def propose_phases(volumes_ml: Mapping[int, float]) -> tuple[int, int]:
     if len(curve) > 1 and curve.min() > (1 - _LEAST_EJECTION_FRACTION) * curve.max():
         log.warning("the cavity volume changes by less than 3 %%: ED (%d) and ES (%d) are uncertain", ed, es)
     return ed, es
+
+
+def volume_doubts(volumes_ml: Mapping[int, float], limits: Limits) -> tuple[str, ...]:
+    """Say in sentences why a model's cavity volumes (phase to ml) can be no left ventricle's; empty where they can.
+
+    Judged are phases without a cavity, and the largest and the smallest one by the protocol's limits for ED and ES.
+    """
+    empty = [phase for phase, volume in sorted(volumes_ml.items()) if volume <= 0]
+    said = ["no cavity at phase " + ", ".join(map(str, empty))] if empty else []
+    ends = [("largest", max(volumes_ml.values()), limits.cavity_ed_ml)]
+    if len(volumes_ml) > 1:
+        ends.append(("smallest", min(volumes_ml.values()), limits.cavity_es_ml))
+    for name, volume, (low, high) in ends:
+        if not low <= volume <= high and volume > 0:
+            said.append(f"the {name} cavity has {volume:.0f} ml, plausible are {low:g} to {high:g} ml")
+    return tuple(said)

@@ -38,15 +38,15 @@ class Prediction(BaseModel):
 
         The sum of three shares that a perfect segmentation brings to nearly zero and that need no truth: voxels that
         contradict both neighbours in time (mean over phases), the jitter of the cavity's volume over its mean, and the
-        spread (SD) of the myocardial volume, which hardly changes over a beat, over its mean. Cases with a large sum
-        are corrected first.
+        spread (SD) of the myocardial volume, which hardly changes over a beat, over its mean; at most the whole of it.
+        Cases with a large sum are corrected first.
         """
         if not self.disagreement:
             return None
         cavity, lvm = (np.array(list(volumes.values())) for volumes in (self.cavity_ml, self.lvm_ml))
         jitter = 0.0 if self.jitter_ml is None else self.jitter_ml / max(float(cavity.mean()), 1e-9)
         spread = float(lvm.std()) / max(float(lvm.mean()), 1e-9)
-        return float(np.mean(list(self.disagreement.values()))) + jitter + spread
+        return min(float(np.mean(list(self.disagreement.values()))) + jitter + spread, 1.0)
 
 
 def write_prediction(case: Case, model: str, labels: Mapping[int, np.ndarray], *, jitter_ml: float) -> Prediction:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...annotation.protocol import Protocol
 from ...annotation.repair import repair_labels
-from ...cohort import Case, propose_phases
+from ...cohort import Case, propose_phases, volume_doubts
 from ...cohort.prediction import write_prediction
 from ...errors import ImageError
 from ...grid import BLOOD_POOL, Grid
@@ -47,6 +48,11 @@ class CasePrediction:
     jitter_ml: float
     ed: int
     es: int
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the model may have missed the left ventricle, by the limits of the consensus protocol."""
+        return volume_doubts(self.volumes_ml, Protocol.default().limits)
 
     def repair(self, phases: Iterable[int], grid: Grid, *, progress: Progress = silent) -> None:
         """Repair phases that are not yet repaired."""
