@@ -79,7 +79,18 @@ class ResultPanel(SurfacePanel):
             return
         values = Adapter.segmentValues(segments, "Median mm")
         limits = (parameters.rangeMinimum, parameters.rangeMaximum)
-        self.bullseye.show(values, limits, _("Median wall thickness per segment (mm)"), model)
+        title = _("Median wall thickness per segment (mm)") + self._phase(parameters.surface)
+        self.bullseye.show(values, limits, title, model)
+
+    @staticmethod
+    def _phase(surface: object) -> str:
+        """Return which phase the numbers belong to, for a title; nothing where one phase alone was measured."""
+        browserNode, _sequenceNode = Adapter.browserAndSequence(surface)
+        ed, es = Adapter.edAndEs(surface) or (None, None)
+        if browserNode is None or ed == es:
+            return ""
+        phase = browserNode.GetSelectedItemNumber()
+        return ", " + {ed: _("ED"), es: _("ES")}.get(phase, _("phase {phase}").format(phase=phase))
 
     @staticmethod
     def _orientation(segments: object) -> str:

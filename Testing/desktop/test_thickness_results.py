@@ -102,6 +102,17 @@ def test_tubes_tables_and_bullseye_follow_the_phase(desktop, measured):
     assert (picture(measured.ui.bullseyeLabel) != pixels).any()
 
 
+def test_the_bullseye_says_of_which_phase_its_numbers_are(desktop, measured, monkeypatch):
+    from LVMThicknessLib.BullseyeView import BullseyeView
+
+    written = []
+    monkeypatch.setattr(BullseyeView, "_write", staticmethod(lambda _painter, text, *_rest: written.append(text)))
+    for button, phase in ((measured.ui.esButton, "ES"), (measured.ui.edButton, "ED")):
+        button.click()
+        settle(desktop)
+        assert f"Median wall thickness per segment (mm), {phase}" in written
+
+
 def test_the_tubes_follow_the_phase_also_when_another_module_is_shown(desktop, measured):
     from LVMThicknessLib import MRMLAdapter as Adapter
 
