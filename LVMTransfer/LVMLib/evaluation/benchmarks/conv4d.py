@@ -14,11 +14,11 @@ from . import Row
 _REPEATS = 5
 
 
-def run() -> list[Row]:
-    """Measure 8 → 8 channels on 16 phases of 48 × 48 × 16 voxels, forward and with gradients, single precision."""
+def run(*, shape: tuple[int, int, int, int] = (16, 16, 48, 48)) -> list[Row]:
+    """Measure 8 → 8 channels on ``shape`` (T, Z, Y, X), forward and with gradients, single precision."""
     torch.manual_seed(0)
     conv = Conv4d(8, 8)
-    x = torch.randn(1, 8, 16, 16, 48, 48, requires_grad=True)
+    x = torch.randn(1, 8, *shape, requires_grad=True)
     inputs = (x, conv.weight, conv.bias)
 
     def loop() -> torch.Tensor:

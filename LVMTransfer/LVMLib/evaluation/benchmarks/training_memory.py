@@ -1,4 +1,4 @@
-"""A short training run in a process of its own: ``training_memory FOLDER CASES`` prints its peak memory."""
+"""A short training run in a process of its own: ``training_memory FOLDER CASES STEPS`` prints its peak memory."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ from ...learning.training.step import Place, StepTaker
 from ...learning.workers import Workers
 from ...network import build_network
 
-_STEPS = 50
 
-
-def main(folder: Path, count: int) -> None:
-    """Train on the first ``count`` cached cases and print the peak memory of the process, MiB."""
+def main(folder: Path, count: int, steps: int) -> None:
+    """Train for some steps on the first ``count`` cached cases and print the peak memory of the process, MiB."""
     cases = [CachedPair.open(path) for path in sorted((folder / "cache").iterdir())[:count]]
     config = FinetuneConfig(batch=2, crop=(32, 32, 32), windows={4: 1.0})
     device, network = choose_device("cpu"), build_network("small")
     sampler = Sampler(cases, config, Normalisation())
     with Workers(2) as workers:
-        steps = StepTaker(
+        taker = StepTaker(
             network, sampler, config, device=device, workers=workers, ranks=Ranks(), from_source=False
         )  # fmt: skip
-        for number in range(_STEPS):
-            steps.take(Place(step=number, fraction=0.0, rate=1e-4, shrink=1.0))
+        for number in range(steps):
+            taker.take(Place(step=number, fraction=0.0, rate=1e-4, shrink=1.0))
     sys.stdout.write(json.dumps({"mib": _peak_bytes() / 1024**2}) + "\n")
 
 
@@ -44,4 +42,4 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
