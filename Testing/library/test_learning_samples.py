@@ -1,11 +1,12 @@
 """From pairs to crops, and the loss on them."""
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from learning_helpers import ball_pair, tiny_config
+from LVMLib.errors import TrainingError
 from LVMLib.grid import Grid
 from LVMLib.learning import Augmentation, Normalisation, sparse_dice_loss
 from LVMLib.learning.models.predict import to_native
@@ -68,7 +69,7 @@ def test_a_cached_case_is_memory_mapped_and_made_once(tmp_path, cached):
 
 
 def test_a_crop_without_augmentation_is_a_piece_of_the_image(cached):
-    config = tiny_config(augmentation=Augmentation(probability=0.0), foreground=1.0)
+    config = tiny_config(augmentation=Augmentation(pose_probability=0.0, scanner_probability=0.0), foreground=1.0)
     sampler = Sampler(cached, config, Normalisation(low=-2000, high=4000, centre=0, scale=1))
     for step in range(5):
         sample = sampler.draw(step)
@@ -78,6 +79,23 @@ def test_a_crop_without_augmentation_is_a_piece_of_the_image(cached):
         assert np.isin(inside, np.array(case.image)).all()
         blood = crop[sample.labels[0, 0].numpy() == 1]
         assert len(blood) and abs(np.median(blood) - 420) < 10
+
+
+def test_augmentation_within_one_scanner_changes_intensities_less_than_across_scanners(cached):
+    def change(name: str) -> float:
+        augmentation = replace(tiny_config(augmentation=name).augmentation, pose_probability=0.0)
+        config = tiny_config(augmentation=augmentation, foreground=1.0)
+        plain = tiny_config(augmentation=replace(augmentation, scanner_probability=0.0), foreground=1.0)
+        window = Normalisation(low=-2000, high=4000, centre=0, scale=1)
+        pairs = [(Sampler(cached, c, window).draw(n).image for c in (config, plain)) for n in range(40)]
+        return float(np.mean([(one - other).abs().mean() for one, other in pairs]))
+
+    assert 0 < change("own_scanner") < 0.5 * change("any_scanner")
+
+
+def test_an_unknown_augmentation_is_refused_with_the_known_ones():
+    with pytest.raises(TrainingError, match="any_scanner, own_scanner"):
+        tiny_config(augmentation="strong")
 
 
 def test_every_crop_holds_a_labelled_phase_and_labels_of_all_classes_often(cached):
@@ -98,7 +116,7 @@ def test_crops_depend_on_seed_and_step_only(cached):
     one, other = Sampler(cached, config, Normalisation()), Sampler(cached, config, Normalisation())
     other.draw(3)
     assert torch.equal(one.draw(7).image, other.draw(7).image)
-    changed = Sampler(cached, dataclasses.replace(config, seed=1), Normalisation())
+    changed = Sampler(cached, replace(config, seed=1), Normalisation())
     assert not torch.equal(one.draw(7).image[..., :8, :8, :8], changed.draw(7).image[..., :8, :8, :8])
 
 

@@ -16,6 +16,9 @@ class Augmentation:
 
     Parameters
     ----------
+    pose_probability, scanner_probability : float
+        How often pose and shape, and how often contrast and scanner are changed; each part of them has its own share of
+        this. 0 switches it off.
     rotation_deg, scale, elastic_mm : float
         Rotation about each axis, relative size, displacement; uniform within ± the value.
     contrast : float
@@ -24,10 +27,10 @@ class Augmentation:
         Standard deviation of the HU offset, range of the relative HU gain.
     noise_hu : float
         Largest standard deviation of the added noise, HU.
-    probability : float
-        Probability of each of the parts; 0 switches augmentation off.
     """
 
+    pose_probability: float = 0.5
+    scanner_probability: float = 0.5
     rotation_deg: float = 20.0
     scale: float = 0.2
     elastic_mm: float = 6.0
@@ -35,7 +38,14 @@ class Augmentation:
     offset_hu: float = 20.0
     gain: float = 0.12
     noise_hu: float = 45.0
-    probability: float = 0.5
+
+
+AUGMENTATIONS = {
+    # Any scanner and injection, for a model that will see other hospitals.
+    "any_scanner": Augmentation(),
+    # What one scanner varies by itself: the images to learn from are those of the hospital that the model is for.
+    "own_scanner": Augmentation(scanner_probability=0.25, contrast=0.25, offset_hu=8.0, gain=0.05, noise_hu=15.0),
+}
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,8 @@ class FinetuneConfig:
         Decay of the running mean of the weights that is validated and kept; 0 = off.
     init : str
         Random weights when there is no source: ``sane`` (Kaiming) or ``paper`` (normal, mean 0, sd 1).
+    augmentation : Augmentation or str
+        How crops are varied; a name of `AUGMENTATIONS` is taken for what it stands for.
     validate_every, patience : int
         Epochs between validations; validations without gain before the run stops (0 = never).
     max_seconds : float or None
@@ -126,7 +138,7 @@ class FinetuneConfig:
     unlabelled_weight: float = 0.5
     unlabelled_share: float = 0.5
     init: str = "sane"
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation | str = Augmentation()
     validate_every: int = 1
     validation_cases: int = 0
     patience: int = 0
@@ -145,6 +157,9 @@ class FinetuneConfig:
     cache_dir: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.augmentation, str):
+            _require_one_of("augmentation", self.augmentation, tuple(AUGMENTATIONS))
+            object.__setattr__(self, "augmentation", AUGMENTATIONS[self.augmentation])
         _require_one_of("schedule", self.schedule, ("exponential", "cosine", "constant"))
         _require_one_of("optimiser", self.optimiser, ("adam", "adamw"))
         _require_one_of("loss", self.loss, ("dice", "dice_ce"))
@@ -226,7 +241,6 @@ PRESETS: dict[str, dict] = {
         "warmup_steps": 100,
         "ema": 0.995,
         "validate_every": 5,
-        "augmentation": Augmentation(),
     },
 }
 

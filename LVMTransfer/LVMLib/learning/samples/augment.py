@@ -48,7 +48,7 @@ def deformed_coordinates(
         Voxel coordinates (z, y, x) in the volume.
     """
     matrix = np.eye(3)
-    if rng.random() < augmentation.probability * 1.5:
+    if rng.random() < augmentation.pose_probability * 1.5:
         angles = rng.uniform(-1, 1, 3) * augmentation.rotation_deg
         scale = np.exp(rng.uniform(-1, 1) * augmentation.scale + rng.uniform(-0.3, 0.3, 3) * augmentation.scale)
         matrix = Rotation.from_euler("zyx", angles, degrees=True).as_matrix() @ np.diag(scale)
@@ -60,7 +60,7 @@ def deformed_coordinates(
     coordinates = torch.stack(
         [m[row, 0] * z + m[row, 1] * y + m[row, 2] * x + float(centre[row]) for row in range(3)], -1
     )
-    if rng.random() < augmentation.probability * 0.6:
+    if rng.random() < augmentation.pose_probability * 0.6:
         amplitude = rng.uniform(0.2, 1.0) * augmentation.elastic_mm / spacing_mm
         coordinates += amplitude * _smooth_field(rng, 3, size, cells=int(rng.integers(3, 7))).permute(1, 2, 3, 0)
     return coordinates
@@ -80,7 +80,7 @@ def change_intensity(rng: np.random.Generator, hu: Tensor, labels: Tensor | None
     augmentation : Augmentation
         Ranges and probability.
     """
-    p = augmentation.probability
+    p = augmentation.scanner_probability
     if p <= 0:
         return hu
     outside = hu <= AIR_HU + 1
