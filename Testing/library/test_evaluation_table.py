@@ -227,6 +227,16 @@ def test_the_report_of_patients_does_not_say_phantom(tmp_path):
     assert "one case cannot show a difference" in text
 
 
+def test_the_report_of_one_model_and_one_case_compares_nothing_and_shows_no_dice_above_1(tmp_path):
+    row = Row("a", "p1", 0, "ED", 0.9, 0.8, 3, 4, 1, 1, 100, 101, 120, 121)
+    text = report_text(EvaluationTable((row,), ("a",), True), tmp_path)
+    assert "efore and after" not in text and "a model against the readers" in text
+    assert "on 1 phantom case." in text and "1 phantom cases" not in text
+    dots = text[text.index("Dice of the blood pool of each case") :].split("</svg>")[0]
+    ticks = [float(number) for number in re.findall(r">(\d(?:\.\d+)?)</text>", dots)]
+    assert ticks and max(ticks) <= 1
+
+
 def test_a_missing_picture_is_named_and_nothing_is_written(table, tmp_path):
     with pytest.raises(ImageError, match=r"absent\.png"):
         write_report(tmp_path / "out", table=table, pictures=[(tmp_path / "absent.png", "x")])

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 560, 300
+# The least range of an axis of scores between 0 and 1.
+LEAST_SPREAD = 0.1
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 34, 46
 # Distinguishable with colour-blindness and in grey print (Okabe and Ito 2008).
 COLORS = ("#b35900", "#0b5fa5", "#1b7f5c", "#8e3a80", "#555555")
@@ -131,7 +133,8 @@ def paired_dots(cases: Sequence[str], series: Sequence[Series], *, title: str, x
     row_height = 20 if len(cases) <= 24 else 12
     height = TOP + BOTTOM + row_height * len(cases)
     values = [x for item in series for x, _ in item.points()]
-    ticks = nice_ticks(min(values), max(values))
+    # Equal values get an axis below them: a Dice above 1 must not seem possible.
+    ticks = nice_ticks(min(*values, max(values) - LEAST_SPREAD), max(values))
     frame = _Frame((ticks[0], ticks[-1]), (len(cases) - 0.5, -0.5), height)
     body = [_x_axis(frame, ticks, x_label)]
     for row, name in enumerate(cases):

@@ -78,7 +78,7 @@ def write_report(
     pictures: Sequence[Picture | tuple] = (),
     run_events: Iterable[Mapping[str, object]] = (),
     provenance: Mapping[str, object] | None = None,
-    title: str = "Left ventricle: the model before and after fine-tuning",
+    title: str | None = None,
 ) -> Path:
     """Write ``index.html`` (self-contained), ``evaluation.json`` and ``evaluation.csv``.
 
@@ -94,8 +94,8 @@ def write_report(
         Events of the training run (`learning.read_events`), for the curves.
     provenance : mapping, optional
         What made the numbers: data, seed, commit, bundles. The command, the software's version and the date are added.
-    title : str
-        Title of the page.
+    title : str, optional
+        Title of the page; by default it says whether models are compared or one is held against the readers.
 
     Returns
     -------
@@ -126,8 +126,9 @@ def write_report(
         case_section(table),
         provenance_section(facts, files="<code>evaluation.csv</code> and <code>evaluation.json</code>"),
     ]
+    compared = "the model before and after fine-tuning" if len(table.models) > 1 else "a model against the readers"
     page = PAGE.substitute(
-        title=escape(title),
+        title=escape(title or f"Left ventricle: {compared}"),
         phantom_banner=PHANTOM_BANNER if table.phantom else "",
         verdicts=_verdicts(table),
         sections="\n".join(section for section in sections if section),
@@ -161,6 +162,6 @@ def _verdicts(table: EvaluationTable) -> str:
         parts.append(f'<p class="verdict bad">{warning}{escape(sentence)}</p>')
     if len(table.models) == 1:
         found = table.summary(table.models[0], "dice")
-        text = f"Mean Dice of {table.models[0]} is {found.mean:.3f} on {found.cases} {table.data}."
+        text = f"Mean Dice of {table.models[0]} is {found.mean:.3f} on {table.counted(found.cases)}."
         parts.append(f'<p class="verdict">{escape(text)}</p>')
     return "\n".join(parts)

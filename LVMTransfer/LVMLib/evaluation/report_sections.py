@@ -36,8 +36,9 @@ def metric_section(table: EvaluationTable) -> str:
         (_dots(table, name, title), f"{title}, each of the {table.data}; a line joins the models on one case.")
         for name, title in (("dice_blood_pool", "Dice of the blood pool"), ("dice_lvm", "Dice of the LVM"))
     ]
+    compared = "Before and after" if len(table.models) > 1 else "Model against reader"
     return (
-        f"<h2>Before and after, {len(table.cases)} {table.data}</h2>"
+        f"<h2>{compared}, {table.counted(len(table.cases))}</h2>"
         "<p>Mean ± standard deviation over cases. ↑ more is better, ↓ less is better. Green: better, and the whole "
         "95 % confidence interval (paired bootstrap over cases) is on that side; red: worse.</p>"
         f"{html_table([escape(cell) for cell in header], rows)}"

@@ -127,6 +127,10 @@ class EvaluationTable:
         """``"phantom cases"`` or ``"cases"``, for every sentence that gives a number."""
         return "phantom cases" if self.phantom else "cases"
 
+    def counted(self, count: int) -> str:
+        """Return ``"1 phantom case"``, ``"12 cases"``, …"""
+        return f"{count} {self.data.removesuffix('s') if count == 1 else self.data}"
+
     def of(self, model: str, *, case: str | None = None, phase_name: str | None = None) -> list[Row]:
         """Return the rows of a model, of one case or phase if given."""
         return [

@@ -20,9 +20,8 @@ def verdict(table: EvaluationTable, after: str) -> tuple[bool | None, str]:
     """
     found = table.compare("dice", after)
     before_mean, after_mean = (table.summary(model, "dice").mean for model in (found.before, after))
-    count = found.difference.cases
     change = f"from {before_mean:.3f} to {after_mean:.3f}"
-    on = f"on {count} {table.data if count != 1 else table.data.removesuffix('s')}"
+    on = f"on {table.counted(found.difference.cases)}"
     interval = f"(difference {interval_text(found.difference)}, 95 % CI)."
     if math.isnan(found.difference.lower):
         return None, f"Mean Dice went {change} {on}; one case cannot show a difference."
@@ -60,7 +59,7 @@ def describe_table(table: EvaluationTable) -> str:
     """Return the evaluation as plain text for a terminal."""
     phases = len({(row.case, row.phase) for row in table.rows})
     kind = "PHANTOM (synthetic) results" if table.phantom else "Results"
-    lines = [f"{kind}: {len(table.cases)} {table.data}, {phases} labelled phases; mean ± SD over cases"]
+    lines = [f"{kind}: {table.counted(len(table.cases))}, {phases} labelled phases; mean ± SD over cases"]
     header = ["metric", *table.models]
     header += [f"{model} − {table.models[0]} [95 % CI]" for model in table.models[1:]]
     body = []
