@@ -9,6 +9,7 @@ import pytest
 from annotation_helpers import cube_grid, grid_centre, half_ellipsoid
 from LVMLib.annotation.repair import count_defects, find_holes, find_papillary, keep_largest, repair_labels
 from LVMLib.errors import LabelError
+from LVMLib.grid import Grid
 from LVMLib.measures import dice
 from scipy import ndimage
 
@@ -140,11 +141,19 @@ def test_empty_and_strange_labels_are_named(value: int):
         repair_labels(np.full(GRID.shape, value, dtype=np.uint8), GRID)
 
 
-def test_repair_of_a_whole_chest_at_1_mm_takes_about_a_second():
-    big = np.zeros((200, 200, 200), dtype=np.uint8)
-    big[40:120, 50:130, 60:140] = with_gap(TRUTH)
-    grid = cube_grid(200)
-    repair_labels(big, grid)
-    started = time.process_time()
-    repair_labels(big, grid)
-    assert time.process_time() - started < 2.0, "about 0.5 s of one core"
+def seconds(labels: np.ndarray, grid: Grid) -> float:
+    """Return the CPU seconds of a repair, the least of three: other programs only ever add."""
+    times = []
+    for _ in range(3):
+        started = time.thread_time()
+        repair_labels(labels, grid)
+        times.append(time.thread_time() - started)
+    return min(times)
+
+
+def test_repair_in_a_whole_chest_costs_little_more_than_in_the_heart_alone():
+    heart = with_gap(TRUTH)
+    chest = np.zeros((200, 200, 200), dtype=np.uint8)
+    chest[40:120, 50:130, 60:140] = heart
+    assert chest.size > 15 * heart.size
+    assert seconds(chest, cube_grid(200)) < 3 * seconds(heart, GRID)
