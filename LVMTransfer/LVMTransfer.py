@@ -181,8 +181,8 @@ class LVMTransferWidget(ModuleWidget):
         from LVMTransferLib.ValvePanel import ValvePanel
         from LVMTransferLib.WorklistPanel import WorklistPanel
 
-        for edit in (self.ui.cohortPathEdit, self.ui.bundlePathEdit, self.ui.pairsPathEdit, self.ui.runPathEdit):
-            leaveEmptyUntilChosen(edit)
+        for edit in self.pathEdits():
+            leaveEmptyUntilChosen(self, edit)
         self.readingPanel, self.worklistPanel = ReadingPanel(self), WorklistPanel(self)
         self.checkPanel, self.agreementPanel = CheckPanel(self), AgreementPanel(self)
         self.finetunePanel = FinetunePanel(self)
@@ -200,6 +200,19 @@ class LVMTransferWidget(ModuleWidget):
             ExportPanel(self),
             self.finetunePanel,
         )
+
+    def pathEdits(self):
+        """Return the fields for folders."""
+        ui = self.ui
+        return ui.cohortPathEdit, ui.bundlePathEdit, ui.pairsPathEdit, ui.sourcePathEdit, ui.runPathEdit
+
+    def exit(self):
+        """Remember the folders that were used, for later sessions, and leave the module."""
+        from LVMTransferLib.Panel import rememberPath
+
+        for edit in self.pathEdits():
+            rememberPath(edit)
+        super().exit()
 
     def chooseDefaults(self):
         """Choose the first volume, the Site 1 model and the last training run if none was chosen."""

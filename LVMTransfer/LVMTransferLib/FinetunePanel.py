@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from LVMTransferLib import FinetuneText
-from LVMTransferLib.Panel import Panel, fitTable, isChosen, leaveEmptyUntilChosen, setReady
+from LVMTransferLib.Panel import Panel, fitTable, isChosen, setReady
 from LVMTransferLib.SceneTraining import trainingChart, updateTrainingChart
 from LVMTransferLib.TrainingFollower import TrainingFollower
 from LVMTransferLib.TrainingProcess import finetuneArguments, resumeArguments, startedFrom
@@ -25,7 +25,6 @@ class FinetunePanel(Panel):
 
     def setup(self) -> None:
         self.training = TrainingFollower(self.onNews)
-        leaveEmptyUntilChosen(self.ui.sourcePathEdit)
         self.ui.finetuneButton.connect("clicked()", self.onStart)
         self.ui.stopFinetuneButton.connect("clicked()", self.onStop)
         self.ui.newRunButton.connect("clicked()", self.onNewRun)

@@ -14,14 +14,37 @@ def isChosen(path: Path) -> bool:
     return str(path) not in ("", ".")
 
 
-def leaveEmptyUntilChosen(pathEdit: object) -> None:
-    """Show an empty path as empty: the parameter node gives it back as the current folder, ``.``."""
+def leaveEmptyUntilChosen(owner: object, pathEdit: object) -> None:
+    """Let an empty field mean that no path is chosen.
+
+    The parameter node gives an empty path back as the current folder, ``.``; and a field that is emptied does not
+    announce a new path, only that its input is no longer valid.
+
+    :param owner: the module widget, with ``parameters``.
+    """
+    name = pathEdit.property("SlicerParameterName")
 
     def clear(path: str) -> None:
         if path == ".":
             pathEdit.currentPath = ""
 
+    def forget(valid: bool) -> None:
+        emptied = not valid and not pathEdit.currentPath and owner.parameters is not None
+        if emptied and isChosen(getattr(owner.parameters, name)):
+            setattr(owner.parameters, name, Path())
+
     pathEdit.connect("currentPathChanged(QString)", clear)
+    pathEdit.connect("validInputChanged(bool)", forget)
+
+
+def rememberPath(pathEdit: object) -> None:
+    """Offer the path in the field again in a later session.
+
+    A path that is offered already stays where it is: to move it, the widget would announce other paths meanwhile.
+    """
+    path = pathEdit.currentPath
+    if path and Path(path).exists() and pathEdit.comboBox().findText(path) < 0:
+        pathEdit.addCurrentPathToHistory()
 
 
 def parameterWidgets(ui: object) -> dict:

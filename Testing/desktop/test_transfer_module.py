@@ -254,6 +254,26 @@ def test_closing_the_scene_frees_the_panel_and_reopening_restores_the_parameters
     assert panel.ui.bundlePathEdit.currentPath == str(tmp_path)
 
 
+def test_emptying_a_folder_field_unchooses_the_folder(panel, tmp_path):
+    panel.ui.sourcePathEdit.currentPath = str(tmp_path)
+    assert panel.parameters.sourcePath == tmp_path
+    panel.ui.sourcePathEdit.currentPath = ""
+    assert panel.parameters.sourcePath == Path()
+    assert panel.ui.sourcePathEdit.currentPath == ""
+
+
+def test_folders_that_were_used_are_offered_in_a_later_session_but_no_folder_that_is_not_there(
+    desktop, panel, tmp_path
+):
+    kept = type(panel.ui.cohortPathEdit._object).histories
+    for folder in (tmp_path, tmp_path / "missing"):
+        panel.ui.cohortPathEdit.currentPath = str(folder)
+        desktop.leave_module("LVMTransfer")
+        desktop.open_module("LVMTransfer")
+    assert kept["LVM/Cohort"][0] == str(tmp_path)
+    assert str(tmp_path / "missing") not in kept["LVM/Cohort"]
+
+
 def test_leaving_the_module_unbinds_the_panel(desktop, panel):
     parameters = panel.parameters
     desktop.leave_module("LVMTransfer")

@@ -126,7 +126,8 @@ class CtkPathLineEdit(Host, QtWidgets.QWidget):
     slicer_class = "ctkPathLineEdit"
     currentPathChanged = QtCore.Signal(str)
     validInputChanged = QtCore.Signal(bool)
-    defaults: ClassVar[dict] = {"showBrowseButton": True, "showHistoryButton": True, "settingKey": ""}
+    defaults: ClassVar[dict] = {"showBrowseButton": True, "showHistoryButton": True}
+    histories: ClassVar[dict[str, list[str]]] = {}
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -140,7 +141,16 @@ class CtkPathLineEdit(Host, QtWidgets.QWidget):
         browse.setText("…")
         row.addWidget(self.combo_part, 1)
         row.addWidget(browse)
-        self.combo_part.editTextChanged.connect(self.currentPathChanged)
+        self.valid = False
+        self.combo_part.editTextChanged.connect(self._edited)
+
+    def _edited(self, path: str) -> None:
+        """Announce as CTK does: an empty path is no valid input, and is not announced as a path."""
+        before, self.valid = self.valid, bool(path)
+        if self.valid:
+            self.currentPathChanged.emit(path)
+        if self.valid != before:
+            self.validInputChanged.emit(self.valid)
 
     def get_currentPath(self) -> str:
         return self.combo_part.currentText()
@@ -150,12 +160,33 @@ class CtkPathLineEdit(Host, QtWidgets.QWidget):
 
     setCurrentPath = set_currentPath
 
+    def set_settingKey(self, key: str) -> None:
+        self.__dict__["value_settingKey"] = key
+        self.retrieveHistory()
+
+    def get_settingKey(self) -> str:
+        return self.__dict__.get("value_settingKey", "")
+
     def comboBox(self) -> QtWidgets.QComboBox:
         return self.combo_part
 
+    def retrieveHistory(self) -> None:
+        path = self.combo_part.currentText()
+        self.combo_part.clear()
+        self.combo_part.addItems(self.histories.get(self.get_settingKey(), []))
+        if path:
+            self.set_currentPath(path)
+
     def addCurrentPathToHistory(self) -> None:
-        if self.combo_part.currentText() and self.combo_part.findText(self.combo_part.currentText()) < 0:
-            self.combo_part.addItem(self.combo_part.currentText())
+        """Put the path first, as CTK does: of a path that is offered already, the old item goes, so others show."""
+        path, kept = self.combo_part.currentText(), self.histories.setdefault(self.get_settingKey(), [])
+        if not path:
+            return
+        kept[:] = [path, *(other for other in kept if other != path)]
+        if self.combo_part.findText(path) >= 0:
+            self.combo_part.removeItem(self.combo_part.findText(path))
+        self.combo_part.insertItem(0, path)
+        self.combo_part.setCurrentIndex(0)
 
 
 class CtkMessageBox(Host, QtWidgets.QMessageBox):
