@@ -105,6 +105,8 @@ def test_five_blinded_cases_from_the_first_reading_to_the_pairs(tmp_path, capfd)
     signed = lvm(capfd, "sign", path, "--reader", "consensus", "--by", "Dr A", "--case", "c1")
     assert signed["cases"][0]["protocol_version"] == Protocol.default().version
     assert "c2" in refused(capfd, "export", path, tmp_path / "pairs") and not (tmp_path / "pairs").exists()
+    part = lvm(capfd, "export", path, tmp_path / "part", "--spacing", 3, "--signed-only")
+    assert [row["case"] for row in part["cases"]] == ["c1"] and "no signature" in part["left_out"]["c2"]
     assert lvm(capfd, "sign", path, "--reader", "consensus", "--by", "Dr A")["signed"] == 2
     listed = lvm(capfd, "worklist", path)
     assert listed["next"] is None and {row["status"] for row in listed["cases"]} == {"signed off"}
@@ -112,6 +114,9 @@ def test_five_blinded_cases_from_the_first_reading_to_the_pairs(tmp_path, capfd)
     lvm(capfd, "sign", path, "--reader", "consensus", "--case", "c1", "--withdraw")
     assert lvm(capfd, "worklist", path)["next"] is None, "it waits for a signature only"
     refused(capfd, "sign", path, "--reader", "nobody")
+    lvm(capfd, "sign", path, "--reader", "consensus", "--case", "c2", "--withdraw")
+    assert "no signature" in refused(capfd, "export", path, tmp_path / "no", "--signed-only")
+    assert not (tmp_path / "no").exists()
 
 
 def test_signing_every_case_leaves_out_those_that_fail_and_says_so(tmp_path, capfd):

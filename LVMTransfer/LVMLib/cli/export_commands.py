@@ -19,7 +19,9 @@ def register(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--reader", help="whose labels (default: consensus, or the only reader)")
     export.add_argument("--spacing", type=SPACING, default=1.0, metavar="MM", help="isotropic voxel size (default 1)")
     export.add_argument("--phases", default="ed,es", help="'ed,es' (default) or 'all' labelled phases")
-    export.add_argument("--override", metavar="REASON", help="export what is not signed off; kept in pair.json")
+    unsigned = export.add_mutually_exclusive_group()
+    unsigned.add_argument("--override", metavar="REASON", help="export what is not signed off; kept in pair.json")
+    unsigned.add_argument("--signed-only", action="store_true", help="leave out, by name, what is not signed off")
     export.add_argument("--test", type=whole(), metavar="N", help="cases kept for the test (default: 45 of 95)")
     export.add_argument("--validation", type=whole(1), metavar="N", help="cases that choose the best epoch")
     export.add_argument("--seed", type=whole(), default=0, help="seed of the split into training, validation and test")
@@ -38,17 +40,14 @@ def register(commands: argparse._SubParsersAction) -> None:
 def run_export(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Write image-mask pairs."""
     from ..cohort import Cohort, nested_splits, write_splits
-    from ..evaluation import export_with_checks, protocol_of, require_exportable
+    from ..evaluation import export_with_checks, protocol_of
 
     cohort = Cohort.open(options.cohort)
-    cases, splits = all_cases(cohort), None
+    protocol, splits, rows = protocol_of(cohort), None, []
+    cases, left_out = _exportable(cohort, options, protocol, part(progress, 0.0, 0.3))
     if options.test is not None or options.validation is not None:
         parts = {name: getattr(options, name) for name in ("test", "validation") if getattr(options, name) is not None}
         splits = nested_splits([case.id for case in cases], seed=options.seed, **parts)
-    protocol, rows = protocol_of(cohort), []
-    for number, case in enumerate(cases):
-        progress(0.3 * number / len(cases), f"{case.id}: signature and checks")
-        require_exportable(case, options.reader, protocol=protocol, override=options.override)
     for number, case in enumerate(cases):
         step = part(progress, 0.3 + 0.7 * number / len(cases), 0.3 + 0.7 * (number + 1) / len(cases))
         phases = parse_phases(options.phases, range(len(case.rr_percent)))
@@ -75,7 +74,29 @@ def run_export(options: argparse.Namespace, progress: Progress) -> Outcome:
          row["signed_by"], row["override"]]
         for row in rows
     ]  # fmt: skip
-    return Outcome({"pairs": str(options.pairs), "cases": rows}, table(header, shown))
+    lines = [table(header, shown), *(f"left out: {why}" for why in left_out.values())]
+    return Outcome({"pairs": str(options.pairs), "cases": rows, "left_out": left_out}, "\n".join(lines))
+
+
+def _exportable(cohort, options, protocol, progress):
+    """Return the cases to export, and why others are left out; without --signed-only the first of those is an error."""
+    from ..errors import CohortError
+    from ..evaluation import require_exportable
+
+    chosen, left_out, cases = [], {}, all_cases(cohort)
+    for number, case in enumerate(cases):
+        progress(number / len(cases), f"{case.id}: signature and checks")
+        try:
+            require_exportable(case, options.reader, protocol=protocol, override=options.override)
+            chosen.append(case)
+        except CohortError as error:
+            if not options.signed_only:
+                raise
+            left_out[case.id] = str(error)
+    if not chosen:
+        found = "none; " + next(iter(left_out.values()))
+        raise CohortError(options.cohort, expected="a case that is signed off", found=found, remedy="Sign one first.")
+    return chosen, left_out
 
 
 def run_seg(options: argparse.Namespace, progress: Progress) -> Outcome:
