@@ -61,6 +61,17 @@ def test_the_nifti_of_thickness_lies_on_the_mask_and_is_nan_off_the_wall(beat, t
     assert found["thickening_percent"] is None and "bullseye_es" not in found
 
 
+def test_a_second_measurement_leaves_no_file_of_the_first_and_what_is_not_ours(beat, tmp_path, capfd):
+    out = tmp_path / "out"
+    lvm(capfd, "thickness", beat, "--out", out, "--every-phase")
+    (out / "notes_es.vtp").touch()
+    assert (out / "bullseye_es.svg").is_file() and (out / "thickness_03.vtp").is_file()
+    found = lvm(capfd, "thickness", beat, "--out", out, "--phase", 2)
+    ours = ("surface", "streamlines", "volume", "endocardium", "segments_csv", "bullseye")
+    written = {Path(found[name]).name for name in ours} | {"thickness.json"}
+    assert {path.name for path in out.iterdir()} == written | {"notes_es.vtp"}
+
+
 def test_every_phase_is_written_when_asked_for(beat, tmp_path, capfd):
     found = lvm(capfd, "thickness", beat, "--out", tmp_path / "out", "--every-phase", "--segments", 16, "--es", 3)
     assert (found["ed"], found["es"], found["es_from"]) == (2, 3, "given")

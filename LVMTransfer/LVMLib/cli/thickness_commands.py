@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -19,6 +20,10 @@ _NOTES = {
     "two insertions": "Septum from both RV insertions.",
     None: "No long axis found: no segments.",
 }
+# Where the summary names files, at its top or in the row of a phase.
+_FILES = (
+    "surface", "streamlines", "volume", "endocardium", "segments_csv", "bullseye", "bullseye_es", "bullseye_thickening",
+)  # fmt: skip
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -105,6 +110,7 @@ def run_thickness(options: argparse.Namespace, progress: Progress) -> Outcome:
     seconds = time.perf_counter() - started
     progress(0.8, "writing")
     summary = {**cycle_summary(cycle, model=options.segments), "seconds": seconds}
+    _remove_earlier(options.out)
     _write_phases(options, cycle, grid, summary)
     _write_segments(options, cycle, summary)
     write_json(options.out / "thickness.json", summary)
@@ -129,6 +135,18 @@ def _bases(options, phase):
     if len(options.base_plane) != 2:
         raise LVMError("--base-plane", expected="X,Y,Z;NX,NY,NZ", found="a point alone", remedy="Give its normal too.")
     return {phase: tuple(options.base_plane)}, None
+
+
+def _remove_earlier(out):
+    """Remove what an earlier run wrote here: a surface of another mask, or of a former ES, would be believed."""
+    listed = out / "thickness.json"
+    try:
+        summary = json.loads(listed.read_text(encoding="utf-8"))
+        rows = [summary, *summary["phases"]]
+    except (OSError, ValueError, TypeError, KeyError):
+        return  # no earlier run, or nothing that names its files
+    for name in {Path(row[key]).name for row in rows for key in _FILES if row.get(key)} | {listed.name}:
+        (out / name).unlink(missing_ok=True)
 
 
 def _write_phases(options, cycle, grid, summary):
