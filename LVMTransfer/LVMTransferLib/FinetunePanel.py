@@ -6,6 +6,7 @@ from pathlib import Path
 
 import qt
 import slicer
+from LVMLib.learning.training.states import ABSENT, DONE, RESUMABLE
 from slicer.i18n import tr as _
 
 from LVMTransferLib import FinetuneText
@@ -13,7 +14,6 @@ from LVMTransferLib.Panel import Panel, fitTable, isChosen, setReady
 from LVMTransferLib.SceneTraining import trainingChart, updateTrainingChart
 from LVMTransferLib.TrainingFollower import TrainingFollower
 from LVMTransferLib.TrainingProcess import finetuneArguments, resumeArguments, startedFrom
-from LVMTransferLib.TrainingRecord import ABSENT, DONE, RESUMABLE
 
 # The run that was started last, for a Slicer whose scene was not saved.
 LAST_RUN = "LVM/LastTrainingRun"

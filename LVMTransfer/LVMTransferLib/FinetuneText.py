@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from LVMLib.learning.training.states import CANCELLED, CRASHED, DONE, FAILED, RUNNING
 from slicer.i18n import tr as _
 
-from LVMTransferLib.TrainingRecord import CANCELLED, CRASHED, DONE, FAILED, RUNNING, STARTING, TrainingRecord
+from LVMTransferLib.TrainingRecord import STARTING, TrainingRecord
 
 # Less than a few checkpoints of the largest network need.
 LITTLE_SPACE_BYTES = 200e6
@@ -42,7 +43,7 @@ def _activeText(record: TrainingRecord, asked: bool, elsewhere: str | None) -> s
         return _("Stopping after this step...")
     if elsewhere:
         return _("Training on the computer {name}.").format(name=elsewhere)
-    if record.state == STARTING or (not record.epochs and record.source is None):
+    if record.state == STARTING or not (record.epochs or record.source or record.step):
         return _("Starting: reading the cases...")
     text = _("Training. It goes on when Slicer is closed.")
     if record.shortOfMemory:
@@ -62,18 +63,20 @@ def spaceText(runPath: Path) -> str:
 
 
 def detailText(record: TrainingRecord) -> str:
-    """Return the numbers of the last epoch: epoch, loss, Dice, time left, memory."""
-    last = record.last
-    if last is None:
+    """Return the numbers of the last epoch, or of a long one that is being trained: loss, Dice, time left, memory."""
+    last, now = record.last or {}, record.step or record.last
+    if now is None:
         return ""
-    parts = [_("Epoch {epoch} of {epochs}").format(epoch=last["epoch"], epochs=last["epochs"])]
-    parts.append(_("loss {value:.3f}").format(value=last["loss"]))
+    parts = [_("Epoch {epoch} of {epochs}").format(epoch=now["epoch"], epochs=now["epochs"])]
+    if record.step:
+        parts.append(_("step {step} of {steps}").format(step=now["step"], steps=now["steps"]))
+    parts.append(_("loss {value:.3f}").format(value=now["loss"]))
     if record.best:
         best = {"value": record.best["dice"], "n": record.best["epoch"]}
         parts.append(_("best validation Dice {value:.3f} in epoch {n}").format(**best))
     if record.source:
         parts.append(_("source {value:.3f}").format(value=record.source["dice"]))
-    if record.state in (STARTING, RUNNING):
+    if last and record.state in (STARTING, RUNNING):
         parts.append(_("{time} left").format(time=duration(last["remaining_seconds"])))
     if last.get("memory_bytes"):
         parts.append(_("{value:.1f} GB of memory").format(value=last["memory_bytes"] / 1e9))
@@ -85,7 +88,7 @@ def deviceText(record: TrainingRecord, chosen: str) -> str:
 
     :param chosen: the choice of step 2, translated.
     """
-    name = record.last.get("device") if record.last else None
+    name = (record.last or record.step or {}).get("device")
     if not name:
         return chosen
     return _("Processor (CPU)") if name == "cpu" else _("Graphics card ({name})").format(name=name)
@@ -104,7 +107,11 @@ def share(record: TrainingRecord) -> int:
     """Return how much of the run is done, percent."""
     if record.state == DONE:
         return 100
-    return round(100 * record.last["epoch"] / max(record.last["epochs"], 1)) if record.last else 0
+    now = record.step or record.last
+    if now is None:
+        return 0
+    trained = now["epoch"] - 1 + now["step"] / now["steps"] if record.step else now["epoch"]
+    return round(100 * trained / max(now["epochs"], 1))
 
 
 def comparisonRows(record: TrainingRecord) -> list[tuple[str, str, str, str]]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import qt
+from LVMLib.learning.training.states import CRASHED, FAILED
 
 from LVMTransferLib.TrainingProcess import TrainingProcess
-from LVMTransferLib.TrainingRecord import ACTIVE, CRASHED, FAILED, STARTING, EventReader, TrainingRecord
+from LVMTransferLib.TrainingRecord import ACTIVE, STARTING, EventReader, TrainingRecord
 
 # Often enough for a person who waits, seldom enough for a network drive.
 POLL_MILLISECONDS = 400

@@ -17,7 +17,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from LVMTransferLib.TrainingRecord import ABSENT, FAILED, RUNNING, STARTING
+from LVMLib.errors import LVMError
+from LVMLib.learning.training.states import ABSENT, FAILED, RUNNING
+
+from LVMTransferLib.TrainingRecord import STARTING
 
 LIBRARY_FOLDER = Path(__file__).resolve().parents[1]
 OUTPUT = "output.log"
@@ -61,12 +64,19 @@ def resumeArguments(runPath: Path, *, minutes: float = 0.0, device: str | None =
     """
     from LVMLib.learning.training.runfolder import RunFolder
 
-    words = shlex.split(RunFolder(runPath).read().get("command", ""))
+    run = RunFolder(runPath).read()
+    words = shlex.split(run.get("command", ""))
     if words[:2] != ["lvm", "finetune"] or "--out" not in words:
         return None
     words = _without(words[1:], {"--seconds": 1, "--device": 1, "--out": 1, "--resume": 0})
-    source = words[words.index("--from") + 1] if "--from" in words else None
-    if not all(Path(path).is_absolute() for path in (words[1], source) if path):
+    # The command line may have named them relative to a folder that nobody knows any more.
+    words[1] = run.get("pairs") or words[1]
+    named = [words[1]]
+    if "--from" in words:
+        place = words.index("--from") + 1
+        words[place] = run.get("source") or words[place]
+        named.append(words[place])
+    if not all(Path(path).is_absolute() for path in named):
         return None
     return [*words, "--out", str(runPath), "--resume", *_free(minutes, device)]
 
@@ -140,7 +150,7 @@ class TrainingProcess:
 
         try:
             return RunFolder(self.runPath).state()
-        except (OSError, ValueError, KeyError, TypeError):
+        except LVMError:
             # Not a run of ours: lvm finetune refuses to start there, and says so.
             return ABSENT
 

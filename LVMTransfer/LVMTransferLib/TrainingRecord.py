@@ -6,24 +6,26 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-EVENTS = "events.jsonl"
-# How a run stands: those of the library, and what only who started it knows: on its way to its first event.
-ABSENT, STARTING, RUNNING, DONE = "absent", "starting", "running", "done"
-CANCELLED, FAILED, CRASHED = "cancelled", "failed", "crashed"
-ACTIVE, RESUMABLE = (STARTING, RUNNING), (CANCELLED, FAILED, CRASHED)
+from LVMLib.learning.training.states import ABSENT, EVENTS_NAME, RUNNING
+
+# Beside the states of the library, what only who started a run knows: on its way to its first event.
+STARTING = "starting"
+ACTIVE = (STARTING, RUNNING)
 
 
 @dataclass
 class TrainingRecord:
     """The events of a run folder, put together.
 
-    epochs: the ``epoch`` events, one an epoch. validations: the ``validation`` events. source: Dice of the model that
+    epochs: the ``epoch`` events, one an epoch. step: the last ``step`` event of the epoch that is being trained, None
+    where epochs are short. validations: the ``validation`` events. source: Dice of the model that
     the run started from, as the ``source`` event has it; None for random weights. done: the ``done`` event.
     shortOfMemory: how often the run went on with less. message: what the run said when it failed.
     """
 
     state: str = ABSENT
     epochs: list = field(default_factory=list)
+    step: dict | None = None
     validations: list = field(default_factory=list)
     source: dict | None = None
     done: dict | None = None
@@ -35,6 +37,9 @@ class TrainingRecord:
         kind = event.get("event")
         if kind == "epoch":
             self.epochs.append(event)
+            self.step = None
+        elif kind == "step":
+            self.step = event
         elif kind == "validation":
             self.validations.append(event)
         elif kind == "source":
@@ -42,7 +47,7 @@ class TrainingRecord:
         elif kind == "resumed":
             self.epochs = [item for item in self.epochs if item["epoch"] <= event["epoch"]]
             self.validations = [item for item in self.validations if item["epoch"] <= event["epoch"]]
-            self.message = ""
+            self.message, self.step = "", None
         elif kind == "out_of_memory":
             self.shortOfMemory += 1
         elif kind == "failed":
@@ -70,7 +75,7 @@ class EventReader:
     """Reads what is new in a run's ``events.jsonl``; the last line may still be being written."""
 
     def __init__(self, runPath: Path) -> None:
-        self._path, self._offset = runPath / EVENTS, 0
+        self._path, self._offset = runPath / EVENTS_NAME, 0
 
     def new(self) -> list[dict]:
         """Return the events since the last call; a line that a crash cut short is left out."""
@@ -86,8 +91,7 @@ class EventReader:
 
 def _parsed(line: bytes) -> dict | None:
     try:
-        # What a resumed run tells first stands behind the line that the crash cut short.
-        event = json.loads(line[max(line.rfind(b'{"event"'), 0) :])
+        event = json.loads(line)
     except ValueError:
         return None
     return event if isinstance(event, dict) else None

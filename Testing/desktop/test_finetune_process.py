@@ -242,6 +242,30 @@ def test_a_run_that_the_command_line_started_is_followed_and_its_end_is_seen(des
     assert "a pairs folder" in panel.ui.finetuneButton.toolTip
 
 
+def test_a_long_epoch_moves_the_progress(panel, tmp_path):
+    from LVMLib.learning.training.runfolder import RunFolder
+
+    folder = RunFolder(tmp_path)
+    with folder.working({"command": "lvm finetune", "source": None, "config": {}}, resume=False):
+        folder.event("step", epoch=1, epochs=10, step=15, steps=20, loss=0.5, seconds=5.0, device="cpu")
+        panel.parameters.runPath = tmp_path
+        assert panel.ui.finetuneProgressBar.value == 8
+        assert panel.ui.finetuneDetailLabel.text == "Epoch 1 of 10, step 15 of 20, loss 0.500"
+        assert panel.ui.finetuneDeviceValue.text == "Processor (CPU)"
+        folder.update(status="cancelled")
+
+
+def test_a_run_that_was_started_with_relative_folders_is_resumed_with_the_folders_that_it_noted(tmp_path):
+    from LVMLib.learning.training.runfolder import RunFolder
+    from LVMTransferLib.TrainingProcess import resumeArguments
+
+    facts = {"command": "lvm finetune pairs --from model --out run --epochs 3 --resume", "config": {}}
+    with RunFolder(tmp_path).working({**facts, "pairs": "/site/pairs", "source": "/site/model"}, resume=False):
+        pass
+    words = ["finetune", "/site/pairs", "--from", "/site/model", "--epochs", "3", "--out", str(tmp_path), "--resume"]
+    assert resumeArguments(tmp_path) == words
+
+
 def test_a_folder_with_another_programs_run_shows_no_run(panel, tmp_path):
     (tmp_path / "run.json").write_text("[]")
     (tmp_path / "events.jsonl").write_text('[1]\nnot json\n{"event": "epoch"')
@@ -308,7 +332,7 @@ def test_a_resumed_run_keeps_its_recipe_and_takes_a_new_time_limit(tmp_path):
     run.mkdir()
     import shlex
 
-    (run / "run.json").write_text(json.dumps({"command": shlex.join(["lvm", *given])}))
+    (run / "run.json").write_text(json.dumps({"status": "cancelled", "command": shlex.join(["lvm", *given])}))
     resumed = resumeArguments(run, minutes=9)
     assert resumed[:2] == ["finetune", str(pairs)]
     for option, value in (("--from", str(source)), ("--preset", "best"), ("--cases", "5"), ("--epochs", "7")):
@@ -316,5 +340,7 @@ def test_a_resumed_run_keeps_its_recipe_and_takes_a_new_time_limit(tmp_path):
     assert resumed[resumed.index("--seconds") + 1] == "540"
     assert "--resume" in resumed
     assert "--device" not in resumed
-    (run / "run.json").write_text(json.dumps({"command": "lvm finetune pairs --from s --out run"}))
+    (run / "run.json").write_text(
+        json.dumps({"status": "cancelled", "command": "lvm finetune pairs --from s --out run"})
+    )
     assert resumeArguments(run) is None, "relative paths are of another folder"

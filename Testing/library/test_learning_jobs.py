@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from learning_helpers import ball_pair, tiny_config
-from LVMLib.errors import StorageError
+from LVMLib.errors import LVMCancelled, StorageError, TrainingError
 from LVMLib.learning import Normalisation, RunFolder, finetune, read_events
 from LVMLib.learning.samples.cache import cache_pairs
 from LVMLib.learning.samples.crops import Sampler
@@ -109,6 +109,75 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(folder, pairs, 
     monkeypatch.undo()
     assert finetune(pairs[:3], pairs[3:], source=None, config=config, run_dir=run.path, resume=True).epochs == 3
     assert next(e for e in read_events(run.path) if e["event"] == "resumed")["epoch"] == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a file that takes nothing")
+def test_a_run_whose_events_cannot_be_written_is_failed_and_not_crashed(folder, pairs):
+    run = RunFolder(folder / "mute")
+    run.path.mkdir()
+    (run.path / "events.jsonl").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match="Free disk space"):
+        finetune(pairs[:3], pairs[3:], source=None, config=tiny_config(epochs=1, steps=1), run_dir=run.path)
+    assert run.state() == "failed" and "Free disk space" in run.read()["error"]
+
+
+@pytest.mark.parametrize("when", ["prepared case", "validating"])
+def test_a_run_stops_when_asked_while_it_prepares_and_validates(folder, pairs, when):
+    run = RunFolder(folder / when)
+
+    def ask(fraction, message):
+        if message.startswith(when):
+            run.request_stop()
+
+    with pytest.raises(LVMCancelled, match="--resume"):
+        finetune(pairs[:1], pairs[2:], source=None, config=tiny_config(epochs=1), run_dir=run.path, progress=ask)
+    assert run.state() == "cancelled"
+    assert {event["event"] for event in read_events(run.path)} == {"cancelled"}
+    assert not run.checkpoint.exists()
+
+
+def test_what_follows_a_line_that_a_crash_cut_short_is_read(tmp_path):
+    run = RunFolder(tmp_path)
+    run.event("epoch", epoch=1)
+    with open(tmp_path / "events.jsonl", "a") as stream:
+        stream.write('{"event": "epo')
+    run.event("resumed", epoch=1)
+    run.event("epoch", epoch=2)
+    assert [event["event"] for event in read_events(tmp_path)] == ["epoch", "resumed", "epoch"]
+    assert len((tmp_path / "events.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("content", ["[]", '{"name": "other"}', '{"status": "fine"}', '{"sta', "\0\0"])
+def test_a_file_of_another_program_is_no_run_and_is_left_alone(folder, pairs, tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(TrainingError, match=r"run\.json: expected a training run"):
+        RunFolder(tmp_path).state()
+    for resume in (False, True):
+        with pytest.raises(TrainingError, match="Choose another folder"):
+            finetune(pairs[:3], pairs[3:], source=None, config=tiny_config(), run_dir=tmp_path, resume=resume)
+    assert (tmp_path / "run.json").read_text() == content
+
+
+def test_a_long_epoch_tells_its_steps_and_where_the_pairs_lie(folder, pairs, monkeypatch):
+    from LVMLib.learning.training import loop
+
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_EVENTS", 0.0)
+    run = RunFolder(folder / "steps")
+    finetune(pairs[:3], pairs[3:], source=None, config=tiny_config(epochs=1, steps=3), run_dir=run.path)
+    steps = [event for event in read_events(run.path) if event["event"] == "step"]
+    assert [(event["epoch"], event["step"], event["steps"]) for event in steps] == [(1, 1, 3), (1, 2, 3), (1, 3, 3)]
+    assert all(np.isfinite(event["loss"]) for event in steps)
+    assert run.read()["pairs"] == str(folder / "pairs")
+
+
+def test_a_run_folder_is_looked_at_without_torch(tmp_path):
+    program = (
+        "import sys\n"
+        "from LVMLib.learning import RunFolder, read_events\n"
+        "print(RunFolder(sys.argv[1]).state(), list(read_events(sys.argv[1])), 'torch' in sys.modules)"
+    )
+    with python_process("-c", program, tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.communicate(timeout=PATIENCE_S)[0].split() == ["absent", "[]", "False"]
 
 
 def test_gradient_checkpointing_gives_the_same_gradients():

@@ -115,7 +115,9 @@ def test_a_line_that_is_still_being_written_is_read_when_it_is_whole(tmp_path):
 
 
 def test_a_line_that_a_crash_cut_short_is_left_out_and_the_next_one_is_read(tmp_path):
+    from LVMLib.learning.training.runfolder import RunFolder
     from LVMTransferLib.TrainingRecord import EventReader
 
-    (tmp_path / "events.jsonl").write_bytes(b'\x00\x00\n{"event": "epo{"event": "resumed", "epoch": 2}\n[1]\n')
+    (tmp_path / "events.jsonl").write_bytes(b'\x00\x00\n[1]\n{"event": "epo')
+    RunFolder(tmp_path).event("resumed", epoch=2)
     assert [event["event"] for event in EventReader(tmp_path).new()] == ["resumed"]

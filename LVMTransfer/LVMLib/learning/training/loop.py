@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ...errors import LVMCancelled, TrainingError
-from ...progress import Progress
+from ...progress import Progress, part
 from ..config import FinetuneConfig
 from ..device import choose_device, slow_convolutions
 from ..models.segment import Model
@@ -26,6 +26,7 @@ from .step import Place, StepTaker
 from .validate import Validation, validate
 
 _SMALLEST_SHRINK = 0.45
+_SECONDS_BETWEEN_EVENTS = 5.0
 
 
 @dataclass
@@ -119,7 +120,7 @@ class TrainingLoop:
             stopped = self._stop_reason()
             if stopped or state.epoch % config.validate_every == 0:
                 begin = time.monotonic()
-                self._validate(validation, keep)
+                self._validate(validation, keep, progress)
                 self._add_seconds(begin)
                 stopped = stopped or self._stop_reason()
             self.save()
@@ -150,7 +151,7 @@ class TrainingLoop:
     def _epoch(self, progress: Progress) -> tuple[float, dict[str, float]]:
         """Take the steps of one epoch; returns mean loss and mean soft Dice per class."""
         state, config = self.progress, self.config
-        begin = time.monotonic()
+        begin = told = time.monotonic()
         self.network.train()
         losses, scores = [], []
         for number in range(config.steps):
@@ -161,6 +162,9 @@ class TrainingLoop:
             scores.append(dice)
             if self._out_of_time(elapsed):
                 break
+            if time.monotonic() - told > _SECONDS_BETWEEN_EVENTS:
+                told = time.monotonic()
+                self._tell_step(number + 1, loss, told - begin)
             best = f", best validation Dice {state.best_dice:.3f}" if state.best_dice >= 0 else ""
             progress(
                 self._fraction(elapsed),
@@ -168,6 +172,14 @@ class TrainingLoop:
             )
         blood, wall = torch.tensor(scores).mean(0).tolist()
         return sum(losses) / len(losses), {"blood_pool": blood, "lvm": wall}
+
+    def _tell_step(self, number: int, loss: float, elapsed: float) -> None:
+        """Tell where a long epoch stands."""
+        state, config = self.progress, self.config
+        self._event(
+            "step", epoch=state.epoch + 1, epochs=config.epochs, step=number, steps=config.steps, loss=loss,
+            seconds=round(state.seconds + elapsed, 2), device=self.device.name,
+        )  # fmt: skip
 
     def _out_of_time(self, elapsed: float) -> bool:
         """Whether the epoch ends here; raises `LVMCancelled` when somebody asked the run to stop."""
@@ -207,11 +219,12 @@ class TrainingLoop:
                 remedy="Close other programs, or choose a smaller crop.",
             ) from error  # fmt: skip
 
-    def _validate(self, cases: list[CachedPair], keep: Callable[[Validation], None]) -> None:
+    def _validate(self, cases: list[CachedPair], keep: Callable[[Validation], None], progress: Progress) -> None:
         """Validate in the first process, which alone keeps the best model; all know how it went."""
         state = self.progress
         begin = time.monotonic()
-        found = validate(self.model(), cases, workers=self.workers) if self.ranks.is_first else None
+        told = part(progress, self._fraction(0.0), self._fraction(0.0))
+        found = validate(self.model(), cases, workers=self.workers, progress=told) if self.ranks.is_first else None
         self.network.train()
         dice = self.ranks.agree([found.dice if found else 0.0])[0]
         if found:

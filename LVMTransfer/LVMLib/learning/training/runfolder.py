@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ...cohort.lock import lock_owner, writing
-from ...errors import TrainingError
+from ...errors import LVMCancelled, LVMError, TrainingError
 from ...files import storage_errors, write_json
 from ...origin import now
+from ...progress import Progress
+from .states import ABSENT, CANCELLED, CRASHED, DONE, EVENTS_NAME, FAILED, RUNNING
 
-RUN_NAME, EVENTS_NAME, STOP_NAME = "run.json", "events.jsonl", "stop"
+RUN_NAME, STOP_NAME = "run.json", "stop"
+
+_log = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -50,7 +55,8 @@ class RunFolder:
         Raises
         ------
         TrainingError
-            There is a run already, or none to resume, or it was started with other data or parameters.
+            There is a run already, or none to resume, or it was started with other data or parameters; or something
+            else lies there.
         CohortError
             Another process is training in this folder.
         """
@@ -66,12 +72,12 @@ class RunFolder:
             )
         if earlier:
             self._require_same(earlier, facts)
-        created = earlier["created"] if earlier else now()
+        created = (earlier or {}).get("created", now())
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with writing(self.path):
             (self.path / STOP_NAME).unlink(missing_ok=True)
-            write_json(self.path / RUN_NAME, {**facts, "created": created, "status": "running", "pid": os.getpid()})
+            write_json(self.path / RUN_NAME, {**facts, "created": created, "status": RUNNING, "pid": os.getpid()})
             yield
 
     def exists(self) -> bool:
@@ -83,11 +89,16 @@ class RunFolder:
 
         ``absent``, ``running``, ``done``, ``cancelled``, ``failed``, or ``crashed``: said to be running, but its
         process is gone. All but ``absent``, ``running`` and ``done`` can be resumed.
+
+        Raises
+        ------
+        TrainingError
+            What lies there is not a run.
         """
         if not self.exists():
-            return "absent"
+            return ABSENT
         status = self.read()["status"]
-        return "crashed" if status == "running" and lock_owner(self.path) is None else status
+        return CRASHED if status == RUNNING and lock_owner(self.path) is None else status
 
     def request_stop(self) -> None:
         """Ask the process that trains here to stop after its step; works across processes and on every system."""
@@ -98,19 +109,56 @@ class RunFolder:
         """Whether somebody asked the run to stop."""
         return (self.path / STOP_NAME).exists()
 
+    def heeding(self, progress: Progress) -> Progress:
+        """Return a progress that also stops the work when somebody asked the run to stop."""
+
+        def told(fraction: float, message: str) -> None:
+            if self.stop_requested():
+                raise LVMCancelled(f"{self.path}: asked to stop")
+            progress(fraction, message)
+
+        return told
+
     def read(self) -> dict:
-        """Return ``run.json``."""
-        return json.loads((self.path / RUN_NAME).read_text(encoding="utf-8"))
+        """Return ``run.json``.
+
+        Raises
+        ------
+        TrainingError
+            It is damaged, or another program's.
+        """
+        path = self.path / RUN_NAME
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _no_run(path, str(error)) from error
+        if not isinstance(content, dict) or content.get("status") not in (RUNNING, DONE, CANCELLED, FAILED):
+            raise _no_run(path, "other content")
+        return content
 
     def update(self, **facts: object) -> None:
         """Change entries of ``run.json``."""
         write_json(self.path / RUN_NAME, {**self.read(), **facts})
 
     def event(self, kind: str, **facts: object) -> None:
-        """Append one line to ``events.jsonl``."""
-        line = json.dumps({"event": kind, "time": now(), **facts})
-        with storage_errors(self.path / EVENTS_NAME), open(self.path / EVENTS_NAME, "a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+        """Append one line to ``events.jsonl``; behind a line that a crash cut short, on a new one."""
+        line = json.dumps({"event": kind, "time": now(), **facts}).encode() + b"\n"
+        with storage_errors(self.path / EVENTS_NAME), open(self.path / EVENTS_NAME, "ab+") as stream:
+            if stream.seek(0, os.SEEK_END):
+                stream.seek(-1, os.SEEK_END)
+                line = line if stream.read(1) == b"\n" else b"\n" + line
+            stream.write(line)
+
+    def end(self, status: str, facts: dict, **entries: object) -> None:
+        """Leave word of how an unfinished run ended: ``status`` and ``entries`` in ``run.json``, ``facts`` as an event.
+
+        A full disk may take one and not the other. What cannot be written is logged, and hides no earlier error.
+        """
+        for tell in (lambda: self.update(status=status, **entries), lambda: self.event(status, **facts)):
+            try:
+                tell()
+            except (LVMError, OSError) as error:
+                _log.warning("how the run ended could not be written: %s", error)
 
     def _require_same(self, earlier: dict, facts: dict) -> None:
         # Time, threads and device may change between the parts of a run; what is learnt from may not.
@@ -118,16 +166,25 @@ class RunFolder:
         for name in ("training", "validation", "source_sha256"):
             if earlier.get(name) != facts.get(name):
                 self._raise_changed(name, earlier.get(name), facts.get(name))
-        recorded = json.loads(json.dumps(facts["config"]))
-        for name, value in recorded.items():
-            if name not in free and earlier["config"].get(name) != value:
-                self._raise_changed(name, earlier["config"].get(name), value)
+        recorded, wanted = earlier.get("config"), json.loads(json.dumps(facts["config"]))
+        if not isinstance(recorded, dict):
+            raise _no_run(self.path / RUN_NAME, "no recipe")
+        for name, value in wanted.items():
+            if name not in free and recorded.get(name) != value:
+                self._raise_changed(name, recorded.get(name), value)
 
     def _raise_changed(self, name: str, expected: object, found: object) -> None:
         raise TrainingError(
             self.path, expected=f"the run's own {name} ({expected})", found=str(found),
             remedy="Resume with the same cases and parameters, or start a new run in another folder.",
         )  # fmt: skip
+
+
+def _no_run(path: Path, found: str) -> TrainingError:
+    return TrainingError(
+        path, expected="a training run of lvm finetune", found=found,
+        remedy="Choose another folder; what is here was left as it is.",
+    )  # fmt: skip
 
 
 def read_events(path: str | os.PathLike) -> Iterator[dict]:

@@ -25,6 +25,7 @@ from ..samples.normalise import Normalisation, measured_normalisation
 from .loop import TrainingLoop
 from .ranks import Ranks, training_together
 from .runfolder import RunFolder
+from .states import CANCELLED, DONE, FAILED
 from .validate import Validation, validate
 
 
@@ -145,7 +146,7 @@ class _Job:
         if self.resume and self.folder.checkpoint.is_file():
             loop.restore()
         elif self.source:
-            self._measure_source(loop, checking)
+            self._measure_source(loop, checking, progress)
 
         def keep(found: Validation) -> None:
             manifest = _manifest(
@@ -175,14 +176,15 @@ class _Job:
             self.ranks.wait()
         return cached
 
-    def _measure_source(self, loop: TrainingLoop, cases: list[CachedPair]) -> None:
+    def _measure_source(self, loop: TrainingLoop, cases: list[CachedPair], progress: Progress) -> None:
         if not self.ranks.is_first:
             loop.progress.source_dice = self.ranks.agree([0.0])[0]
             return
         network = self.source.network().to(loop.device.name)
         manifest = self.source.manifest
         own = Model(network, self.source.normalisation, manifest.crop, manifest.context, loop.device)
-        found = validate(own, cases, workers=loop.workers)
+        told = part(progress, 0.1, 0.1)
+        found = validate(own, cases, workers=loop.workers, progress=told)
         loop.progress.source_dice = self.ranks.agree([found.dice])[0]
         self.folder.event("source", **found.as_dict())
 
@@ -194,19 +196,17 @@ def _run_and_tell(job: _Job, progress: Progress) -> RunResult:
     # The workers compute; torch's threads would only spin between them.
     torch.set_num_threads(1)
     try:
-        result = job.run(progress)
+        result = job.run(run.heeding(progress))
     except (LVMCancelled, KeyboardInterrupt) as stop:
-        run.event("cancelled")
-        run.update(status="cancelled")
+        run.end(CANCELLED, {})
         raise LVMCancelled(f"{run.path}: stopped; continue with --resume") from stop
     except Exception as error:
-        run.event("failed", message=str(error))
-        run.update(status="failed", error=str(error))
+        run.end(FAILED, {"message": str(error)}, error=str(error))
         raise
     finally:
         torch.set_num_threads(threads)
-    run.event("done", **result.as_dict())
-    run.update(status="done", result=result.as_dict())
+    run.event(DONE, **result.as_dict())
+    run.update(status=DONE, result=result.as_dict())
     return result
 
 
@@ -237,9 +237,10 @@ def _facts(train: list[Pair], validation: list[Pair], source: Bundle | None, con
         "command": command_line(),
         "commit": commit(),
         "version": __version__,
+        "pairs": str(train[0].folder.parent.absolute()),
         "training": [pair.id for pair in train],
         "validation": [pair.id for pair in validation],
-        "source": str(source.path) if source else None,
+        "source": str(Path(source.path).absolute()) if source else None,
         "source_sha256": source.manifest.sha256.get("model.safetensors") if source else None,
         "config": config.as_dict(),
     }

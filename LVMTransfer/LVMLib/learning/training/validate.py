@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ...grid import BLOOD_POOL, LVM
+from ...progress import Progress, silent
 from ..models.segment import Model, heart_box, keep_one_ventricle, probabilities
 from ..samples.cache import CachedPair
 from ..workers import Workers
@@ -40,12 +41,15 @@ class Validation:
         return asdict(self)
 
 
-def validate(model: Model, cases: list[CachedPair], *, workers: Workers | None = None) -> Validation:
+def validate(
+    model: Model, cases: list[CachedPair], *, workers: Workers | None = None, progress: Progress = silent
+) -> Validation:
     """Predict the labelled phases of every case and compare."""
     looks = [(case, row) for case in cases for row in _rows(case)]
     found = (workers or Workers(None)).map(lambda look: _phase_dice(model, *look), looks)
     dice: dict[str, list[tuple[float, float]]] = {}
-    for (case, _), score in zip(looks, found):
+    for number, ((case, _), score) in enumerate(zip(looks, found), start=1):
+        progress(number / len(looks), f"validating, case {case.id}")
         dice.setdefault(case.id, []).append(score)
     scores = {name: np.mean(values, axis=0) for name, values in dice.items()}
     blood, wall = np.mean(list(scores.values()), axis=0)
