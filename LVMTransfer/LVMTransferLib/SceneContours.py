@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import slicer
 from LVMLib.errors import ProtocolError
@@ -30,17 +32,23 @@ def contourToScene(
     className = "vtkMRMLMarkupsClosedCurveNode" if closed else "vtkMRMLMarkupsCurveNode"
     node = slicer.mrmlScene.AddNewNodeByClass(className, name or surface.capitalize())
     node.SetAttribute(SURFACE_ATTRIBUTE, surface)
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetColor(*COLORS[surface])
-    display.SetSelectedColor(*COLORS[surface])
-    display.SetPropertiesLabelVisibility(False)
-    display.SetPointLabelsVisibility(False)
+    display = plainDisplay(node, COLORS[surface])
     display.SetGlyphTypeFromString("Circle2D")
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(2.0)
     updateContour(node, points, controlPoints=controlPoints)
     return node
+
+
+def plainDisplay(node: slicer.vtkMRMLMarkupsNode, color: Sequence[float]) -> slicer.vtkMRMLMarkupsDisplayNode:
+    """Show a markup in one colour and without any words; return its display node."""
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetColor(*color)
+    display.SetSelectedColor(*color)
+    display.SetPropertiesLabelVisibility(False)
+    display.SetPointLabelsVisibility(False)
+    return display
 
 
 def updateContour(

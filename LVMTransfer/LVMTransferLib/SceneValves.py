@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import slicer
 
+from .SceneContours import plainDisplay
+
 VALVE_ATTRIBUTE, PHASE_ATTRIBUTE, VOLUME_ROLE = "LVM.Valve", "LVM.Phase", "LVM.Volume"
 
 
@@ -32,12 +34,7 @@ def newValveNode(volumeNode: object, valve: str, phase: int) -> slicer.vtkMRMLMa
     node.SetAttribute(VALVE_ATTRIBUTE, valve)
     node.SetAttribute(PHASE_ATTRIBUTE, str(phase))
     node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetColor(*COLORS[valve])
-    display.SetSelectedColor(*COLORS[valve])
-    display.SetPointLabelsVisibility(False)
-    display.SetPropertiesLabelVisibility(False)
+    plainDisplay(node, COLORS[valve])
     return node
 
 

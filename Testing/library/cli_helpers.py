@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
-from learning_helpers import LPS_2MM, ball_phase
+from learning_helpers import LPS_2MM, ball_phase, saved_bundle
 from LVMLib.cli.main import main
 from LVMLib.cohort import Case, Cohort
-from LVMLib.grid import LABEL_NAMES, Grid
+from LVMLib.grid import Grid
 from LVMLib.imaging import ArrayFrames, Sequence, write_labels, write_sequence_nifti
-from LVMLib.learning import Bundle, BundleManifest, Normalisation
-from LVMLib.learning.models.manifest import Architecture, HUWindow, Origin
-from LVMLib.network import build_network
 
 SIZE = 16
 GRID = Grid((SIZE,) * 3, LPS_2MM)
@@ -52,18 +48,7 @@ def cohort_folder(path: Path, *, cases: int = 1, readers: tuple[str, ...] = ("mo
 
 def untrained_bundle(path: Path) -> Path:
     """Write a bundle that verifies and has learnt nothing."""
-    torch.manual_seed(0)
-    origin = Origin(
-        site="1", training_cases=1, validation_cases=1, phantom=True, init="random (sane)", command="lvm finetune",
-        commit="0", version="0", seed=0, epochs=1, finished="2026-01-01",
-    )  # fmt: skip
-    manifest = BundleManifest(
-        name="test", architecture=Architecture(name="small", parameters=1), spacing_mm=2.0,
-        normalisation=HUWindow(**Normalisation().as_dict()), labels=LABEL_NAMES, crop=(16, 16, 16),
-        provenance=(origin,),
-    )  # fmt: skip
-    Bundle.save(path, build_network("small"), manifest)
-    return path
+    return saved_bundle(path).path
 
 
 def run(*arguments: object) -> int:

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from LVMLib.cohort import Pair, write_pair
-from LVMLib.grid import Grid
-from LVMLib.learning import Augmentation, FinetuneConfig
+from LVMLib.grid import LABEL_NAMES, Grid
+from LVMLib.learning import Augmentation, Bundle, BundleManifest, FinetuneConfig, Normalisation
+from LVMLib.learning.models.manifest import Architecture, HUWindow, Origin
+from LVMLib.network import build_network
 
 LONG = {"epochs": 5, "steps": 3, "threads": 2}
 """A run that is long enough to be killed."""
@@ -41,6 +44,21 @@ def ball_pair(folder: Path, name: str, *, seed: int = 0, size: int = 24, phases:
         site="1",
         **options,
     )
+
+
+def saved_bundle(path: Path, **facts) -> Bundle:
+    """Write a bundle of random weights; ``facts`` are entries of its origin."""
+    torch.manual_seed(0)
+    known = {
+        "site": "1", "training_cases": 1, "validation_cases": 1, "phantom": True, "init": "random (sane)",
+        "command": "lvm finetune", "commit": "0", "version": "0", "seed": 0, "epochs": 1, "finished": "2026-01-01",
+    }  # fmt: skip
+    manifest = BundleManifest(
+        name="test", architecture=Architecture(name="small", parameters=1), spacing_mm=2.0,
+        normalisation=HUWindow(**Normalisation().as_dict()), labels=LABEL_NAMES, crop=(16, 16, 16),
+        provenance=(Origin(**{**known, **facts}),),
+    )  # fmt: skip
+    return Bundle.save(path, build_network("small"), manifest)
 
 
 def tiny_config(**options) -> FinetuneConfig:

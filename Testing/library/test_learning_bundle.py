@@ -4,31 +4,18 @@ import json
 
 import pytest
 import torch
+from learning_helpers import saved_bundle
 from LVMLib.errors import BundleError
 from LVMLib.files import sha256
-from LVMLib.grid import LABEL_NAMES
-from LVMLib.learning import Bundle, BundleManifest, Normalisation
+from LVMLib.learning import Bundle, Normalisation
 from LVMLib.learning.models.foreign import bundle_from_checkpoint
-from LVMLib.learning.models.manifest import Architecture, HUWindow, Origin
 from LVMLib.learning.models.signature import make_key, require_signed_by, sign
-from LVMLib.network import build_network
 from safetensors.torch import load_file, save_file
 
 
 @pytest.fixture
 def bundle(tmp_path):
-    torch.manual_seed(0)
-    network = build_network("small")
-    origin = Origin(
-        site="1", training_cases=3, validation_cases=1, phantom=True, init="random (sane)", command="lvm finetune",
-        commit="0", version="0", seed=0, epochs=1, finished="2026-01-01", validation_dice=0.5,
-    )  # fmt: skip
-    manifest = BundleManifest(
-        name="test", architecture=Architecture(name="small", parameters=1), spacing_mm=2.0,
-        normalisation=HUWindow(**Normalisation().as_dict()), labels=LABEL_NAMES, crop=(16, 16, 16),
-        provenance=(origin,),
-    )  # fmt: skip
-    return Bundle.save(tmp_path / "bundle", network, manifest)
+    return saved_bundle(tmp_path / "bundle", training_cases=3, validation_dice=0.5)
 
 
 def rewrite(bundle, change):
