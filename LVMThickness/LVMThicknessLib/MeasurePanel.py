@@ -47,16 +47,15 @@ class MeasurePanel(Panel):
             return
         self.owner.adopt(measurement)
         statistics = measurement.result.statistics
-        self.runner.report(
-            _("Median {median:.1f} mm, 95th percentile {p95:.1f} mm, maximum {maximum:.1f} mm{phases}.").format(
-                median=statistics.median_mm,
-                p95=statistics.p95_mm,
-                maximum=statistics.max_mm,
-                phases=_(" at end-diastole; {count} phases measured").format(count=len(measurement.results))
-                if len(measurement.results) > 1
-                else "",
-            )
+        said = _("Median {median:.1f} mm, 95th percentile {p95:.1f} mm, maximum {maximum:.1f} mm{phases}.").format(
+            median=statistics.median_mm,
+            p95=statistics.p95_mm,
+            maximum=statistics.max_mm,
+            phases=_(" at end-diastole; {count} phases measured").format(count=len(measurement.results))
+            if len(measurement.results) > 1
+            else "",
         )
+        self.runner.report(" ".join([said, *measurement.notes]))
 
     def _missingBase(self) -> list[str]:
         parameters, choice = self.parameters, self.parameters.baseFrom.value

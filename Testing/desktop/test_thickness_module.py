@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,14 @@ def test_apply_measures_ten_millimetres_and_fills_surface_tubes_and_table(deskto
     assert statistics.GetTable().GetValueByName(0, "Statistic").ToString() == "Median"
     assert panel.ui.statisticsTableView.mrmlTableNode() is statistics
     assert "Median 10." in panel.ui.statusLabel.text or "Median 9.9" in panel.ui.statusLabel.text
+
+
+def test_what_is_wrong_with_the_mask_stands_beside_the_number(desktop, panel, monkeypatch):
+    measure, note = panel.logic.measure, "The wall is in several pieces."
+    monkeypatch.setattr(panel.logic, "measure", lambda *given, **more: replace(measure(*given, **more), notes=(note,)))
+    panel.ui.applyButton.click()
+    settle(desktop)
+    assert "Median" in panel.ui.statusLabel.text and note in panel.ui.statusLabel.text
 
 
 def test_applying_again_reuses_the_output_nodes(panel):
