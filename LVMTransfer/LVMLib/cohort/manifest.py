@@ -144,7 +144,7 @@ def read_manifest(path: Path, kind: type[Manifest], error: type[LVMError]) -> Ma
             path,
             expected=f"a valid {path.name}",
             found=f"{field}: {first['msg']}",
-            remedy="Restore the file from a copy, or import the case again.",
+            remedy="Restore the file from a copy, or import or export the case again.",
         ) from invalid
 
 
