@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from LVMLib.evaluation.benchmarks import Row, conv4d, training
+from learning_helpers import LPS_2MM, ball_phase, saved_bundle
+from LVMLib.evaluation.benchmarks import Row, conv4d, inference, inference_process, training
 from LVMLib.evaluation.benchmarks.training_peer import PlainCNN4d
+from LVMLib.grid import Grid
+from LVMLib.imaging import ArrayFrames, Sequence
 from LVMLib.network import CNN4d
 
 
@@ -61,3 +64,38 @@ def test_the_memory_benchmark_measures_processes_of_their_own():
     assert peak.peer == "1 cases" and peak.value > 100 and peak.peer_value > 100
     growth = rows["peak memory: growth from 1 to 2 cases"]
     assert growth.value == pytest.approx(max(peak.value / peak.peer_value - 1, 0) * 100)
+
+
+@pytest.fixture
+def case():
+    """A beating ball of four phases: HU, labels and grid."""
+    rng = np.random.default_rng(0)
+    frames = [ball_phase(phase, np.full(3, 8.0), 16, rng) for phase in (0.0, 0.25, 0.5, 0.75)]
+    hu, labels = (np.stack(parts) for parts in zip(*frames))
+    return hu, labels, Grid((16,) * 3, LPS_2MM)
+
+
+def test_monais_windows_and_ours_give_the_same_labels_where_one_window_holds_the_case(case, tmp_path):
+    hu, _, grid = case
+    bundle = saved_bundle(tmp_path / "tiny")
+    sequence = Sequence(grid, ArrayFrames(hu))
+    ours, monai = (inference_process.WAYS[way](sequence, bundle) for way in ("ours", "monai"))
+    assert list(ours) == list(monai) == [0, 1, 2, 3]
+    assert any(ours[phase].any() for phase in ours), "choose another seed: this one finds nothing"
+    for phase, labels in ours.items():
+        np.testing.assert_array_equal(labels, monai[phase])
+
+
+def test_the_inference_benchmark_judges_time_and_dice(case):
+    _, truth, grid = case
+    worse = truth.copy()
+    worse[:, 8] = 0
+    fast, slow = inference.Found(worse, 1.0, 100.0), inference.Found(truth, 3.0, 150.0)
+    rows = by_name(inference.rows(fast, slow, truth, grid))
+    assert rows["inference, 4 phases of 16x16x16 (phantom): times faster"].value == 3.0
+    assert rows["inference: peak memory of the process"].ratio == 1.5
+    assert rows["inference: mean Dice over the phases (phantom)"].peer_value == 1.0
+    assert rows["inference: Dice lost to the peer (phantom)"].met is False
+    equal = by_name(inference.rows(slow, slow, truth, grid))
+    assert equal["inference: Dice lost to the peer (phantom)"].met
+    assert equal["inference, 4 phases of 16x16x16 (phantom): times faster"].met is False

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import time
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ...errors import BundleError
-from ...imaging import ArrayFrames, Sequence
-from ...learning import Bundle, predict_phases, volume_jitter_ml
-from ...learning.models.predict import model_of, to_native
-from ...learning.models.segment import Model, keep_one_ventricle
-from ...learning.samples.working_grid import to_working, working_grid
+from ...grid import Grid
+from ...imaging import Sequence
+from ...learning import volume_jitter_ml
 from ...measures import dice
 from . import Row
+from .training_memory import run_apart
 
 _PHASES, _SPACING_MM = 20, 2.0
 _SEED, _CASE = 11, 1
+_PEER = "MONAI sliding_window_inference, defaults"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one way found: labels ``(T, Z, Y, X)``, and at what cost."""
+
+    labels: np.ndarray
+    seconds: float
+    mib: float
 
 
 def run(*, phases: int = _PHASES, spacing_mm: float = _SPACING_MM) -> list[Row]:
-    """Segment a phantom case of Site 1 with the delivered model, both ways, on every phase.
-
-    Each way is warmed up on one phase. Both get the same post-processing (largest ventricle, interpolation to the
-    image's grid), so that only the windows differ.
+    """Segment a phantom case of Site 1 with the delivered model, both ways, on every phase, each in its own process.
 
     Parameters
     ----------
@@ -35,86 +40,51 @@ def run(*, phases: int = _PHASES, spacing_mm: float = _SPACING_MM) -> list[Row]:
     spacing_mm : float
         Voxel size of the case.
     """
-    bundle = _delivered()
-    sequence, truth = _case(phases, spacing_mm)
-    warm = Sequence(sequence.grid, ArrayFrames(np.stack([sequence.frame(0)])))
-    for way in (_ours, _monai):
-        way(warm, bundle)
-    found, seconds = _timed(_ours, sequence, bundle)
-    peer_found, peer_seconds = _timed(_monai, sequence, bundle)
-    ours, theirs = _mean_dice(found, truth), _mean_dice(peer_found, truth)
-    title = f"{phases} phases of {'x'.join(map(str, sequence.grid.shape[::-1]))} (phantom)"
-    peer = {"peer": "MONAI sliding_window_inference, defaults"}
-    volume = sequence.grid.voxel_volume / 1000
-    curve, peer_curve, true_curve = (_curve(labels, volume) for labels in (found, peer_found, truth))
-    return [
-        Row.at_most(f"inference, {title}", seconds, "s", peer_value=peer_seconds, **peer),
-        Row.at_least(f"inference, {title}: times faster", peer_seconds / seconds, "x", goal=2.0),
-        Row.at_least("inference: mean Dice over the phases (phantom)", ours, "", peer_value=theirs, **peer),
-        Row.at_most("inference: Dice lost to the peer (phantom)", max(theirs - ours, 0.0), "", goal=0.002),
-        Row.at_most(
-            "inference: jitter of the volume curve (phantom)", volume_jitter_ml(curve), "ml",
-            peer_value=volume_jitter_ml(peer_curve), **peer,
-        ),
-        Row.at_most("inference: jitter of the true volume curve (phantom)", volume_jitter_ml(true_curve), "ml"),
-    ]  # fmt: skip
-
-
-def _delivered() -> Bundle:
     path = Path(__file__).resolve().parents[4] / "Resources" / "Site1"
     if not path.is_dir():
         raise BundleError(path, expected="the delivered model", found="none", remedy="Run the benchmark in a checkout.")
-    return Bundle.load(path)
+    sequence, truth = _case(phases, spacing_mm)
+    with tempfile.TemporaryDirectory(prefix="lvm-bench-") as folder:
+        np.save(Path(folder) / "image.npy", np.stack([sequence.frame(t) for t in range(phases)]))
+        np.save(Path(folder) / "affine.npy", sequence.grid.affine)
+        ours, peer = (_found(way, path, Path(folder)) for way in ("ours", "monai"))
+    return rows(ours, peer, truth, sequence.grid)
 
 
-def _case(phases: int, spacing_mm: float) -> tuple[Sequence, dict[int, np.ndarray]]:
-    """Return a phantom case, rendered before the clock starts, and its labels."""
+def rows(ours: Found, peer: Found, truth: np.ndarray, grid: Grid) -> list[Row]:
+    """Compare two ways with each other and with the truth ``(T, Z, Y, X)``."""
+    title = f"{len(truth)} phases of {'x'.join(map(str, grid.shape[::-1]))} (phantom)"
+    mean, peer_mean = (
+        float(np.mean([list(dice(*pair).values()) for pair in zip(w.labels, truth)])) for w in (ours, peer)
+    )
+    jitter, peer_jitter, true_jitter = (_jitter(labels, grid) for labels in (ours.labels, peer.labels, truth))
+    return [
+        Row.at_most(f"inference, {title}", ours.seconds, "s", peer=_PEER, peer_value=peer.seconds),
+        Row.at_least(f"inference, {title}: times faster", peer.seconds / ours.seconds, "x", goal=2.0),
+        Row.at_most("inference: peak memory of the process", ours.mib, "MiB", peer=_PEER, peer_value=peer.mib),
+        Row.at_least("inference: mean Dice over the phases (phantom)", mean, "", peer=_PEER, peer_value=peer_mean),
+        Row.at_most("inference: Dice lost to the peer (phantom)", max(peer_mean - mean, 0.0), "", goal=0.002),
+        Row.at_most(
+            "inference: jitter of the volume curve (phantom)", jitter, "ml", peer=_PEER, peer_value=peer_jitter
+        ),
+        Row.at_most("inference: jitter of the true volume curve (phantom)", true_jitter, "ml"),
+    ]
+
+
+def _case(phases: int, spacing_mm: float) -> tuple[Sequence, np.ndarray]:
+    """Return a phantom case and its labels ``(T, Z, Y, X)``."""
     from ...phantom import SITE_1, case_sequence, case_subject, heart_grid
 
     subject = case_subject(SITE_1, _SEED, _CASE)
     sequence, frames = case_sequence(subject, grid=heart_grid(subject, spacing_mm=spacing_mm), phases=phases)
-    image = np.stack([sequence.frame(t) for t in range(phases)])
-    return Sequence(sequence.grid, ArrayFrames(image)), {t: frames.labels(t) for t in range(phases)}
+    return sequence, np.stack([frames.labels(t) for t in range(phases)])
 
 
-def _timed(way, sequence: Sequence, bundle: Bundle) -> tuple[dict[int, np.ndarray], float]:
-    start = time.perf_counter()
-    found = way(sequence, bundle)
-    return found, time.perf_counter() - start
+def _found(way: str, bundle: Path, folder: Path) -> Found:
+    told = run_apart("inference_process", way, bundle, folder)
+    return Found(np.load(folder / f"{way}.npy"), told["seconds"], told["mib"])
 
 
-def _ours(sequence: Sequence, bundle: Bundle) -> dict[int, np.ndarray]:
-    return dict(predict_phases(sequence, bundle))
-
-
-def _monai(sequence: Sequence, bundle: Bundle) -> dict[int, np.ndarray]:
-    from monai.inferers import sliding_window_inference
-
-    model = model_of(bundle)
-    target = working_grid(sequence.grid, bundle.spacing_mm)
-    everything = tuple(slice(0, n) for n in target.shape)
-    found = {}
-    for phase in range(len(sequence)):
-        hu = torch.from_numpy(to_working(sequence.frame(phase), sequence.grid, target)).float()
-        image = model.normalisation(hu)[None, None].to(model.device.name)
-        with torch.no_grad():
-            logits = sliding_window_inference(image, bundle.manifest.crop, 1, _per_phase(model))
-        probability = logits[0].float().softmax(0).cpu()
-        found[phase] = to_native(keep_one_ventricle(probability), target, everything, sequence.grid)
-    return found
-
-
-def _per_phase(model: Model):
-    def network(window: Tensor) -> Tensor:
-        with model.device.autocast():
-            return model.network(window[:, :, None])[:, :, 0].float()
-
-    return network
-
-
-def _mean_dice(found: dict[int, np.ndarray], truth: dict[int, np.ndarray]) -> float:
-    return float(np.mean([list(dice(found[t], truth[t]).values()) for t in truth]))
-
-
-def _curve(labels: dict[int, np.ndarray], voxel_ml: float) -> dict[int, float]:
-    return {t: float(np.count_nonzero(found == 1)) * voxel_ml for t, found in labels.items()}
+def _jitter(labels: np.ndarray, grid: Grid) -> float:
+    voxel_ml = grid.voxel_volume / 1000
+    return volume_jitter_ml({t: np.count_nonzero(frame == 1) * voxel_ml for t, frame in enumerate(labels)})

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +23,7 @@ from ...learning.training.step import Place, StepTaker
 from ...learning.workers import Workers
 from ...network import build_network
 from . import Row
+from .training_memory import run_apart
 from .training_peer import PlainCNN4d, plain_step
 
 _REPEATS, _WARM_UP = 9, 2
@@ -81,7 +78,7 @@ def memory_rows(*, few: int = _FEW, many: int = _MANY, volume: int = 72, steps: 
     """Measure the peak memory of a process that trains on few and on many cases."""
     with tempfile.TemporaryDirectory(prefix="lvm-bench-") as folder:
         _cases(Path(folder), many, volume)
-        less, more = (_peak_mib(Path(folder), count, steps) for count in (few, many))
+        less, more = (run_apart("training_memory", folder, count, steps)["mib"] for count in (few, many))
     growth = max(more / less - 1, 0.0) * 100
     return [
         Row.at_most(f"peak memory of training on {many} cases", more, "MiB", peer=f"{few} cases", peer_value=less),
@@ -117,15 +114,6 @@ def _our_step(network: nn.Module, cases: list[CachedPair], *, side: int, precisi
     )  # fmt: skip
     numbers = iter(range(1000))
     return lambda: steps.take(Place(step=next(numbers), fraction=0.0, rate=1e-4, shrink=1.0))
-
-
-def _peak_mib(folder: Path, count: int, steps: int) -> float:
-    library = Path(__file__).resolve().parents[3]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(library), os.environ.get("PYTHONPATH", "")])}
-    module = "LVMLib.evaluation.benchmarks.training_memory"
-    command = [sys.executable, "-m", module, str(folder), str(count), str(steps)]
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
-    return json.loads(done.stdout)["mib"]
 
 
 def _cases(folder: Path, count: int, volume: int) -> list[CachedPair]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -29,16 +31,32 @@ def main(folder: Path, count: int, steps: int) -> None:
         )  # fmt: skip
         for number in range(steps):
             taker.take(Place(step=number, fraction=0.0, rate=1e-4, shrink=1.0))
-    sys.stdout.write(json.dumps({"mib": _peak_bytes() / 1024**2}) + "\n")
+    sys.stdout.write(json.dumps({"mib": peak_bytes() / 1024**2}) + "\n")
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
+    """Return the peak memory of this process.
+
+    Raises
+    ------
+    LVMError
+        Not on Linux.
+    """
     # The kernel's own mark: ru_maxrss of a child also counts the parent that started it.
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError as error:
         raise LVMError("memory", expected="Linux", found="no /proc", remedy="Run this benchmark on Linux.") from error
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+def run_apart(module: str, *arguments: object) -> dict:
+    """Run a module of the benchmarks in a process of its own and return the JSON that it prints."""
+    library = Path(__file__).resolve().parents[3]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(library), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", f"{__package__}.{module}", *map(str, arguments)]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":
