@@ -91,7 +91,7 @@ class Recipe(enum.Enum):
         """Return the text in the combo box."""
         return {
             "smoke": _("Short (minutes on a processor)"),
-            "best": _("Best of our comparisons (graphics card, or long)"),
+            "best": _("Best of our comparisons (ten minutes or more on a processor)"),
             "paper": _("As in the paper (graphics card)"),
         }[self.value]
 

@@ -30,7 +30,8 @@ def _register_finetune(commands: argparse._SubParsersAction) -> None:
     start.add_argument("--random-init", action="store_true", help="train from random weights (a control)")
     finetune.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
     finetune.add_argument(
-        "--preset", default="paper", help="paper (default; for a GPU), best, smoke (minutes) or site1"
+        "--preset",
+        help="best (default from a model), paper (default from random weights; long), smoke (minutes) or site1 (long)",
     )
     finetune.add_argument("--cases", type=whole(1), metavar="N", help="train on the first N training cases")
     finetune.add_argument("--epochs", type=whole(1), metavar="N")
@@ -120,7 +121,7 @@ def run_finetune(options: argparse.Namespace, progress: Progress) -> Outcome:
 
     split = training_split(options.pairs, cases=options.cases)
     config = FinetuneConfig.preset(
-        options.preset,
+        options.preset or ("best" if options.source else "paper"),
         epochs=options.epochs,
         max_seconds=options.seconds,
         seed=options.seed,
