@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -14,8 +14,8 @@ from ..axes import LVAxes, find_axes
 from ..repair import count_defects, keep_largest
 from .frame import STEP_MM, Frame, frame_from_labels
 from .limits import LOWEST_BASE_MM, MINIMAL_WALL_MM, flattened
-from .rays import Occupancy, Samples, end_samples, lateral_samples, occupancy
-from .reach import apply, bump, keep_true_pins, nodes
+from .rays import Occupancy, Samples, corrections, end_samples, lateral_samples, occupancy
+from .reach import apply, at_places, bump, keep_true_pins, nodes
 from .spline import fit_control, settle_pole
 from .state import BASE, ENDOCARDIUM, EPICARDIUM, RIM, WallSurfaces, control_shapes
 
@@ -31,11 +31,12 @@ class Stiffness:
 
 LATERAL = Stiffness(0.1, 0.03, 1.0)
 ENDS = Stiffness(0.01, 0.001, 6.0)
+CARRIED_ON = Stiffness(0.0, 0.03, np.inf)
 STIFFNESS = {ENDOCARDIUM: LATERAL, EPICARDIUM: LATERAL, BASE: ENDS, RIM: ENDS}
 """The base may jump from the mitral plane to the outflow tract; what the walls do so suddenly is noise."""
-LOOKS = 2
-"""How often the surfaces' own labels are fitted in the same way, and the difference taken out."""
-LARGEST_STEP_MM = 1.0
+LOOKS = 4
+"""How often the surfaces' own labels are looked at in the same way, and the difference taken out."""
+LARGEST_STEP_MM = {ENDOCARDIUM: 1.0, EPICARDIUM: 1.0, BASE: 4.0, RIM: 4.0}
 EDITED_MM, EDGE_MM = 5.0, 10.0
 """So far from edited voxels the surfaces are fitted anew, and over so much more the old ones take over."""
 PIT_ROUNDS = 3
@@ -108,8 +109,9 @@ def fit_labels(
     frame = frame or frame_from_labels(body, grid, axes)
     goal = occupancy(body, grid)
     state = _fit(goal, frame, axes)
-    for _ in range(LOOKS):
-        state = _corrected(state, goal, grid, axes)
+    for look in range(LOOKS):
+        for parts in ((BASE, RIM), (ENDOCARDIUM, EPICARDIUM)):
+            state = _corrected(state, goal, grid, parts, carry_on=look < LOOKS - 1)
     state = _without_pits(state, grid)
     return _with_error(_near(edited, before, state) if before else state, labels, grid)
 
@@ -153,7 +155,7 @@ def _fit(seen: Occupancy, frame: Frame, axes: LVAxes) -> WallSurfaces:
     return from_control(frame, {**control, **ends}, axes.aortic)
 
 
-def _solved(part: str, samples: Samples, frame: Frame) -> np.ndarray:
+def _solved(part: str, samples: Samples, frame: Frame, stiffness: Stiffness | None = None) -> np.ndarray:
     return fit_control(
         samples.u,
         samples.v,
@@ -161,22 +163,34 @@ def _solved(part: str, samples: Samples, frame: Frame) -> np.ndarray:
         samples.weight,
         control_shapes(frame)[part],
         lateral=part in (ENDOCARDIUM, EPICARDIUM),
-        **asdict(STIFFNESS[part]),
+        **asdict(stiffness or STIFFNESS[part]),
     )
 
 
-def _corrected(state: WallSurfaces, goal: Occupancy, grid: Grid, axes: LVAxes) -> WallSurfaces:
-    """Look at the state's own labels as at the goal's, and move the control points by the difference."""
-    frame = state.frame
+def _corrected(
+    state: WallSurfaces, goal: Occupancy, grid: Grid, parts: tuple[str, ...], *, carry_on: bool
+) -> WallSurfaces:
+    """Look at the state's own labels as at the goal's, and move the control points of some parts by the difference.
+
+    ``carry_on``: where a part bounds nothing, it goes on evenly from where it does.
+    """
     own = occupancy(state.to_labels(grid), grid)
-    pairs = dict(zip((ENDOCARDIUM, EPICARDIUM), zip(lateral_samples(goal, frame), lateral_samples(own, frame))))
-    pairs |= {part: (end_samples(goal, state, part), end_samples(own, state, part)) for part in (BASE, RIM)}
-    control = {}
-    for part, (wanted, seen) in pairs.items():
-        error = np.clip(wanted.values - seen.values, -LARGEST_STEP_MM, LARGEST_STEP_MM)
-        step = Samples(wanted.u, wanted.v, error, wanted.weight * seen.weight)
-        control[part] = state.control[part] + _solved(part, step, frame)
-    return from_control(frame, control, axes.aortic)
+    control = dict(state.control)
+    for part in parts:
+        found, most = corrections(goal, own, state, part), LARGEST_STEP_MM[part]
+        if not found.samples.weight.any():
+            continue
+        step = replace(found.samples, values=np.clip(found.samples.values, -most, most))
+        control[part] = control[part] + _solved(part, step, state.frame)
+        if carry_on and found.bounds.any():
+            here = _at_nodes(part, control[part], step)
+            control[part] = _solved(part, replace(step, values=here, weight=found.bounds), state.frame, CARRIED_ON)
+    return from_control(state.frame, control, state.aortic)
+
+
+def _at_nodes(part: str, control: np.ndarray, places: Samples) -> np.ndarray:
+    index, weight = at_places(part, control.shape, places.u, places.v)
+    return (control.ravel()[index] * weight).sum(axis=1)
 
 
 def _without_pits(state: WallSurfaces, grid: Grid) -> WallSurfaces:

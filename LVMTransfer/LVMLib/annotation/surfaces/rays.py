@@ -10,8 +10,10 @@ from scipy.spatial import cKDTree
 
 from ...errors import LabelError
 from ...grid import BLOOD_POOL, LVM, Grid
+from .fields import sample
 from .frame import ANGLES, STEP_MM, Frame
-from .state import BASE, RIM, WallSurfaces
+from .spline import values
+from .state import BASE, ENDOCARDIUM, EPICARDIUM, RIM, WallSurfaces
 
 ALONG_MM = 0.5
 """Sampling along a ray."""
@@ -24,6 +26,14 @@ MARGIN_MM = {BASE: 1.5, RIM: 0.7}
 """An end nearer than this to a surface is that surface."""
 BEYOND = 0.05
 """Weight of the base's continuation beyond the annulus."""
+AROUND_MM = 8.0
+"""How far from a part its better place is looked for."""
+DECISIVE_MM = 1.0
+"""Length of labels that must speak against another place before a place counts fully."""
+BOUNDS = 0.4
+"""A part bounds what is labelled if 1.5 mm to each of its sides are labelled so on average (1 without blur)."""
+KEEP = 1e-3
+"""Mislabelled length for which a part does not move by one sample: where labels do not care it stays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +60,14 @@ class Samples:
     v: np.ndarray
     values: np.ndarray
     weight: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """By how much a part should move, and where it bounds cavity or wall, so that it can be seen: 0 to 1, ``(N,)``."""
+
+    samples: Samples
+    bounds: np.ndarray
 
 
 def occupancy(labels: np.ndarray, grid: Grid) -> Occupancy:
@@ -131,9 +149,65 @@ def end_samples(seen: Occupancy, state: WallSurfaces, part: str) -> Samples:
     return Samples(u, v, end[closed][nearest], np.where(closed, 1.0, BEYOND))
 
 
-def _best_end(gain: np.ndarray) -> np.ndarray:
-    """Return, mm, where the sum of ``gain`` (N, M) from the start is least, between samples."""
+def corrections(goal: Occupancy, own: Occupancy, state: WallSurfaces, part: str) -> Correction:
+    """Return by how much a part lies better for the goal than for the state's own labels.
+
+    The place of the part on each line is that with which the other parts, as they are, label the line best. So a ray
+    above the base, where neither side of the endocardium is labelled, says nothing about it, and where nothing of the
+    wall is left the rim is lowered.
+    """
+    u, v, points = _lines(state, part)
+    beyond = sample(state.fields, np.ascontiguousarray(points.reshape(-1, 3))).reshape(*points.shape[:2], 4)
+    ras, middle = state.frame.ras(points), points.shape[1] // 2
+    places, weights = [], []
+    for seen in (goal, own):
+        gain = _gain(part, beyond, *seen.at(ras))
+        places.append(_best_end(gain, keep=middle))
+        weights.append(np.clip(np.abs(gain).sum(axis=1) * ALONG_MM / DECISIVE_MM, 0.0, 1.0))
+    near = np.arange(1, 4)  # the last gain is that of the own labels
+    inside, outside = (gain[:, middle + side * near].mean(axis=1) for side in (-1, 1))
+    bounds = np.clip(np.minimum(-inside, outside) / BOUNDS, 0.0, 1.0)
+    return Correction(Samples(u, v, places[0] - places[1], np.maximum(*weights)), bounds)
+
+
+def _lines(state: WallSurfaces, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows and columns of a part's control points, and points (N, M, 3), local mm, about it on their lines."""
+    along = np.arange(-AROUND_MM, AROUND_MM + ALONG_MM, ALONG_MM)
+    shape = state.control[part].shape
+    u, v = (place.ravel() for place in np.meshgrid(*(np.arange(size) for size in shape), indexing="ij"))
+    if part in (ENDOCARDIUM, EPICARDIUM):
+        start, way = state.frame.node_rays
+        middle = state.radius(part, *state.frame.node_places)
+    else:
+        x, y = (place * STEP_MM - state.fields.reach for place in (u, v))
+        start, way = np.stack([x, y, np.zeros(len(x))], axis=1), np.array([0.0, 0.0, 1.0])
+        middle = values(state.fields.base if part == BASE else state.fields.rim, u.astype(float), v.astype(float))
+    # Lines begin at the axis (or at the centre of the cap): what would lie before it repeats its first point.
+    far = np.maximum(middle[:, None] + along, 0.0)
+    return u, v, start[:, None] + far[..., None] * np.broadcast_to(way, start.shape)[:, None]
+
+
+def _gain(part: str, beyond: np.ndarray, cavity: np.ndarray, wall: np.ndarray) -> np.ndarray:
+    """Return what is labelled better with points (N, M) beyond a part than with them inside it, -1 to 1.
+
+    ``beyond`` (N, M, 4): how far they lie beyond endocardium, epicardium, base, rim. ``cavity``, ``wall``: fractions.
+    """
+    endo, epi, base, rim = np.moveaxis(beyond < 0, -1, 0)
+    nothing = 1.0 - cavity - wall
+    if part == ENDOCARDIUM:
+        return np.where(epi & rim, wall, nothing) - np.where(base, cavity, nothing)
+    if part == EPICARDIUM:
+        return np.where(~endo & rim, nothing - wall, 0.0)
+    if part == BASE:
+        return np.where(endo, nothing - cavity, 0.0)
+    return np.where(~endo & epi, nothing - wall, 0.0)
+
+
+def _best_end(gain: np.ndarray, *, keep: int | None = None) -> np.ndarray:
+    """Return, mm, where the sum of ``gain`` (N, M) from the start is least, between samples; ``keep``: where it was."""
     cost = np.concatenate([np.zeros((len(gain), 1)), np.cumsum(gain, axis=1)], axis=1)
+    if keep is not None:
+        cost += KEEP * np.abs(np.arange(cost.shape[1]) - keep - 0.5)
     best = np.argmin(cost, axis=1)
     rows = np.arange(len(gain))
     before = gain[rows, np.maximum(best - 1, 0)]

@@ -15,6 +15,13 @@ LATTICE_MM = 1.5
 SHORT_AXIS_DEGREES = 45.0
 """Planes nearer than this to the short axis show closed contours, the others show the surfaces open at the base."""
 SMALLEST_MM2 = 4.0
+ROUNDS = 4
+"""Steps of the rule of false position that put a point on a surface, and of Newton's that find a corner."""
+CLOSE_MM = 0.02
+FEWEST = 3
+"""A piece of a surface with fewer points of the lattice is left out."""
+SURFACE, END, CORNER = range(3)
+"""A point of a contour lies on the surface, on its end (base or rim), or where both meet."""
 MESH_ROWS = 48
 
 
@@ -35,7 +42,8 @@ def contours(state: WallSurfaces, plane: np.ndarray, *, closed: bool | None = No
     -------
     dict of str to list of ndarray (N, 3)
         ``"endocardium"``, ``"epicardium"`` and ``"base"`` (empty where closed): RAS mm, longest first; points about
-        1 mm apart on the surface, counter-clockwise on the screen; a closed line does not repeat its first point.
+        1 mm apart on the surface, counter-clockwise on the screen; a closed line does not repeat its first point. An
+        open line ends where the surface meets its end, so that wall and base join.
 
     Raises
     ------
@@ -53,13 +61,13 @@ def contours(state: WallSurfaces, plane: np.ndarray, *, closed: bool | None = No
     lattice = _Lattice(state, plane[:3, 3], right, up)
     found: dict[str, list[np.ndarray]] = {ENDOCARDIUM: [], EPICARDIUM: [], BASE: []}
     for surface in (ENDOCARDIUM, EPICARDIUM):
-        for line, kind in lattice.lines(surface):
+        for line, kind in lattice.lines(surface, corners=not closed):
             if closed:
                 found[surface].append(line)
             else:
-                found[surface] += _runs(line, kind == 0)
+                found[surface] += _runs(line, kind, SURFACE)
                 if surface == ENDOCARDIUM:
-                    found[BASE] += _runs(line, kind == 1)
+                    found[BASE] += _runs(line, kind, END)
     return {surface: sorted(lines, key=len, reverse=True) for surface, lines in found.items()}
 
 
@@ -78,35 +86,69 @@ class _Lattice:
             self._fields, self._origin, LATTICE_MM * self._right, LATTICE_MM * self._up, (rows, columns)
         )
 
-    def lines(self, surface: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return closed lines (N, 3) RAS, and of each point whether it lies on the surface (0) or on the base (1)."""
+    def lines(self, surface: str, *, corners: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return closed lines (N, 3) RAS, and of each point whether it lies on the surface, on its end, or on both."""
         field, _ = _inside(surface, self._beyond)
         found = []
         for line in closed_lines(-field, 0.0):
             if abs(signed_area(line)) * LATTICE_MM**2 >= SMALLEST_MM2:
-                local, kind = self._placed(surface, line, field)
-                found.append((self._frame.ras(local), kind))
+                line, kind = self._placed(surface, line, field)
+                if corners:
+                    line, kind = self._with_corners(surface, line, kind)
+                found.append((self._frame.ras(self._local(line)), kind))
         return found
 
     def _placed(self, surface: str, line: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Move points (column, row) along their lattice line onto the surface (one step of the secant rule)."""
-        points = self._local(line)
-        off, kind = _inside(surface, sample(self._fields, points).T)
-        low, high = np.floor(line).astype(int), np.ceil(line).astype(int)
+        """Move points (column, row) along their lattice line onto the surface (false position, Illinois variant)."""
         size = np.array(field.shape)[::-1] - 1
-        low, high = np.clip(low, 0, size), np.clip(high, 0, size)
-        near, far = field[low[:, 1], low[:, 0]], field[high[:, 1], high[:, 0]]
-        rise = far - near
-        step = np.where(np.abs(rise) > 0.05, -off / np.where(np.abs(rise) > 0.05, rise, 1.0), 0.0)
-        moved = np.clip(line + np.clip(step, -0.5, 0.5)[:, None] * (high - low), low, high)
-        return self._local(moved), kind
+        low, high = (np.clip(end(line).astype(int), 0, size) for end in (np.floor, np.ceil))
+        a, b = np.zeros(len(line)), np.ones(len(line))
+        at_a, at_b = field[low[:, 1], low[:, 0]], field[high[:, 1], high[:, 0]]
+        last = np.zeros(len(line), int)
+        for _ in range(ROUNDS):
+            rise = np.where(np.abs(at_b - at_a) > 1e-9, at_b - at_a, 1.0)
+            part = np.clip(a - at_a * (b - a) / rise, 0.0, 1.0)
+            off, kind = self._off(surface, low + part[:, None] * (high - low))
+            behind = (off > 0) == (at_a > 0)
+            at_b = np.where(behind & (last == 1), 0.5 * at_b, at_b)
+            at_a = np.where(~behind & (last == -1), 0.5 * at_a, at_a)
+            a, at_a = np.where(behind, part, a), np.where(behind, off, at_a)
+            b, at_b = np.where(behind, b, part), np.where(behind, at_b, off)
+            last = np.where(behind, 1, -1)
+        return low + part[:, None] * (high - low), kind
+
+    def _with_corners(self, surface: str, line: np.ndarray, kind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Add the points (column, row) where a closed line goes over from the surface to its end (Newton's rule)."""
+        after = np.flatnonzero(kind != np.roll(kind, -1))
+        if not len(after):
+            return line, kind
+        columns = (0, 2) if surface == ENDOCARDIUM else (1, 3)
+        first = 0.5 * (line[after] + line[(after + 1) % len(line)])
+        place, step = first.copy(), 0.05
+        for _ in range(ROUNDS):
+            off, *moved = (self._sampled(place + way)[:, columns] for way in step * np.eye(3, 2, -1))
+            slope = np.stack([(part - off) / step for part in moved], axis=2)
+            singular = np.abs(np.linalg.det(slope)) < 0.05
+            slope[singular] = np.eye(2)
+            change = np.where(singular[:, None], 0.0, np.linalg.solve(slope, -off[..., None])[..., 0])
+            place = place + np.clip(change, -1.0, 1.0)
+        good = np.abs(self._sampled(place)[:, columns]).max(axis=1) < CLOSE_MM
+        good &= np.abs(place - first).max(axis=1) < 2.0
+        return np.insert(line, after[good] + 1, place[good], axis=0), np.insert(kind, after[good] + 1, CORNER)
+
+    def _off(self, surface: str, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _inside(surface, self._sampled(place).T)
+
+    def _sampled(self, place: np.ndarray) -> np.ndarray:
+        """Return how far points (column, row) lie beyond endocardium, epicardium, base and rim, (N, 4) mm."""
+        return sample(self._fields, self._local(place))
 
     def _local(self, line: np.ndarray) -> np.ndarray:
         return self._origin + LATTICE_MM * (line[:, :1] * self._right + line[:, 1:] * self._up)
 
 
 def _inside(surface: str, beyond: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distance beyond the region of a surface, and what bounds it there: 0 the surface, 1 its end."""
+    """Return the distance beyond the region of a surface, and what bounds it there: `SURFACE` or `END`."""
     cavity = np.maximum(beyond[0], beyond[2])
     if surface == ENDOCARDIUM:
         return cavity, (beyond[2] > beyond[0]).astype(int)
@@ -114,14 +156,20 @@ def _inside(surface: str, beyond: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(cavity, wall), ((cavity < wall) | (beyond[3] > beyond[1])).astype(int)
 
 
-def _runs(line: np.ndarray, wanted: np.ndarray) -> list[np.ndarray]:
-    """Return the parts of a closed line whose points are wanted, each in order."""
+def _runs(line: np.ndarray, kind: np.ndarray, which: int) -> list[np.ndarray]:
+    """Return the parts of a closed line whose points are of a kind, each in order and with the corners at its ends."""
+    wanted = kind == which
     if wanted.all():
         return [line]
     start = int(np.argmin(wanted))
-    line, wanted = np.roll(line, -start, axis=0), np.roll(wanted, -start)
+    line, kind, wanted = (np.roll(part, -start, axis=0) for part in (line, kind, wanted))
+    line, kind = np.concatenate([line, line[:1]]), np.append(kind, kind[0])
     edges = np.flatnonzero(np.diff(np.concatenate([[0], wanted.astype(int), [0]])))
-    return [line[a:b] for a, b in zip(edges[::2], edges[1::2]) if b - a >= 3]
+    return [
+        line[a - (a > 0 and kind[a - 1] == CORNER) : b + (kind[b] == CORNER)]
+        for a, b in zip(edges[::2], edges[1::2])
+        if b - a >= FEWEST
+    ]
 
 
 def _outline(state: WallSurfaces) -> np.ndarray:

@@ -127,7 +127,7 @@ def fit_control(
     smoothing, flattening : float
         Weight of the squared second and first differences beside one sample.
     outlier_mm : float
-        Samples farther than this from the surface count less (Cauchy weights, three rounds).
+        Samples farther than this from the surface count less (Cauchy weights, three rounds); infinite = none does.
     """
     count = shape[0] * shape[1]
     used = weight > 0
@@ -139,7 +139,7 @@ def fit_control(
     rough = smoothing * _roughness(shape, 2, lateral) + flattening * _roughness(shape, 1, lateral)
     design, rough = design @ free, free.T @ rough @ free
     current, solved = weight, np.zeros(free.shape[1])
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if np.isfinite(outlier_mm) else 1):
         solved = splu((design.T @ design.multiply(current[:, None]) + rough).tocsc()).solve(
             design.T @ (current * samples)
         )

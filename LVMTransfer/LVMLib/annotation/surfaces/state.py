@@ -125,7 +125,7 @@ class WallSurfaces:
         middle = float(values(self.fields.base, *(np.full(1, self.fields.reach / STEP_MM),) * 2)[0])
         mitral = self.frame.ras(np.array([0.0, 0.0, middle]))
         lateral, _, up = self.frame.turn
-        return LVAxes(apex, mitral, -up, -lateral, self.aortic, up, "points")
+        return LVAxes(apex, mitral, -up, -lateral, _across(self.aortic, up), up, "points")
 
     def radius(self, surface: str, s: np.ndarray, angle: np.ndarray) -> np.ndarray:
         """Return the distance (N,) of endo- or epicardium from the axis along rays, mm."""
@@ -273,6 +273,14 @@ def box_around(points: np.ndarray, grid: Grid, *, margin: int = 1) -> Box:
     low = np.clip(np.floor(ijk.min(axis=0)).astype(int) - margin, 0, size)
     high = np.clip(np.ceil(ijk.max(axis=0)).astype(int) + margin + 1, 0, size)
     return tuple(slice(int(a), int(max(a, b))) for a, b in zip(low[::-1], high[::-1]))
+
+
+def _across(direction: np.ndarray | None, axis: np.ndarray) -> np.ndarray | None:
+    """Return the unit vector of a direction at right angles to an axis: it was found about the axes of the labels."""
+    if direction is None:
+        return None
+    rest = direction - (direction @ axis) * axis
+    return rest / np.linalg.norm(rest)
 
 
 def _key(grid: Grid) -> tuple:
