@@ -172,6 +172,22 @@ def test_a_cancelled_run_can_be_resumed_and_a_used_folder_is_not_overwritten(fol
     assert finetune(pairs[:3], pairs[3:], source=None, config=config, run_dir=where, resume=True).epochs == 2
 
 
+def test_a_run_that_failed_before_its_first_checkpoint_is_replaced_by_the_corrected_one(folder, pairs, trained):
+    where, options = folder / "corrected", {"epochs": 1, "cache_dir": str(folder / "cache")}
+    with pytest.raises(TrainingError, match="finite loss"):
+        wrong = tiny_config(learning_rate=1e30, ema=0.0, validate_every=9, **{**options, "epochs": 3})
+        finetune(pairs[:3], pairs[3:], source=None, config=wrong, run_dir=where)
+    config = tiny_config(**options)
+    assert finetune(pairs[:3], pairs[3:], source=None, config=config, run_dir=where).epochs == 1
+    assert "failed" not in {event["event"] for event in read_events(where)}, "the events of the run that was replaced"
+    assert "error" not in RunFolder(where).read()
+    for status in ("failed", "cancelled"):
+        RunFolder(where).update(status=status)
+        with pytest.raises(TrainingError, match="--resume"):
+            finetune(pairs[:3], pairs[3:], source=None, config=config, run_dir=where)
+    assert RunFolder(where).checkpoint.is_file()
+
+
 def test_resuming_nothing_is_refused(folder, pairs):
     with pytest.raises(TrainingError, match="a run to resume"):
         finetune(pairs[:3], pairs[3:], source=None, config=tiny_config(), run_dir=folder / "none", resume=True)

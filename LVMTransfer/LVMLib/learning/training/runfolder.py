@@ -14,7 +14,7 @@ from ...errors import LVMCancelled, LVMError, TrainingError
 from ...files import storage_errors, write_json
 from ...origin import now
 from ...progress import Progress
-from .states import ABSENT, CANCELLED, CRASHED, DONE, EVENTS_NAME, FAILED, RUNNING
+from .states import ABSENT, CANCELLED, CRASHED, DONE, EVENTS_NAME, FAILED, RESUMABLE, RUNNING
 
 RUN_NAME, STOP_NAME = "run.json", "stop"
 
@@ -52,6 +52,8 @@ class RunFolder:
     def working(self, facts: dict, *, resume: bool) -> Iterator[None]:
         """Hold the run while training; a new one needs a free folder, a resumed one the run that was started there.
 
+        A new run takes the place of one that ended before it had anything to keep.
+
         Raises
         ------
         TrainingError
@@ -61,7 +63,7 @@ class RunFolder:
             Another process is training in this folder.
         """
         earlier = self.read() if self.exists() else None
-        if earlier and not resume:
+        if earlier and not resume and not self.replaceable():
             raise TrainingError(
                 self.path, expected="a folder without a run", found=f"a run that is {earlier['status']}",
                 remedy="Continue it with --resume, or choose another folder.",
@@ -70,13 +72,15 @@ class RunFolder:
             raise TrainingError(
                 self.path, expected="a run to resume", found=f"no {RUN_NAME}", remedy="Start it without --resume."
             )
-        if earlier:
+        if resume:
             self._require_same(earlier, facts)
-        created = (earlier or {}).get("created", now())
+        created = earlier.get("created", now()) if resume else now()
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with writing(self.path):
             (self.path / STOP_NAME).unlink(missing_ok=True)
+            if earlier and not resume:
+                (self.path / EVENTS_NAME).unlink(missing_ok=True)
             write_json(self.path / RUN_NAME, {**facts, "created": created, "status": RUNNING, "pid": os.getpid()})
             yield
 
@@ -99,6 +103,11 @@ class RunFolder:
             return ABSENT
         status = self.read()["status"]
         return CRASHED if status == RUNNING and lock_owner(self.path) is None else status
+
+    def replaceable(self) -> bool:
+        """Whether the run here ended before its first checkpoint, so that a new one in its place loses nothing."""
+        kept = self.checkpoint.exists() or self.best.exists()
+        return not kept and self.state() in RESUMABLE
 
     def request_stop(self) -> None:
         """Ask the process that trains here to stop after its step; works across processes and on every system."""
