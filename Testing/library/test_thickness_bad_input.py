@@ -166,10 +166,26 @@ def test_a_single_slice_is_refused_without_talk_of_a_plane_that_nobody_gave(shel
     assert "plane misses" not in str(caught.value)
 
 
-def test_a_wall_without_any_believable_thickness_is_refused_with_the_reason(shell):
+def test_a_wall_without_any_believable_thickness_is_refused_with_the_reason():
+    labels, radius, affine = spherical_shell()
+    labels[(radius > 15) & (radius < 17)] = 0
+    with pytest.raises(ThicknessError, match="no point of the epicardium with a thickness: across background"):
+        measure_thickness(labels, affine)
+
+
+@pytest.mark.parametrize("factors", [1e-3, 0.1, 10.0, 1e3, (1, 1, 1e-3), (1, 1, 1e3)])
+def test_a_ventricle_that_only_a_wrong_voxel_size_can_explain_is_refused(shell, factors):
     labels, affine = shell
-    with pytest.raises(ThicknessError, match="no point of the epicardium with a thickness"):
-        measure_thickness(labels, affine @ np.diag([1000.0, 1000.0, 1000.0, 1.0]))
+    scaled = affine @ np.diag([*np.broadcast_to(factors, 3), 1.0])
+    with pytest.raises(ThicknessError, match=r"ml, .* mm, by voxels of .*Give the image its voxel size in mm"):
+        measure_thickness(labels, scaled)
+
+
+def test_small_and_large_hearts_are_measured():
+    for size in (0.6, 3.5):  # 7 ml as in a newborn, and 1.4 l
+        labels, _, affine = spherical_shell(spacing_mm=1.5)
+        scaled = affine @ np.diag([size, size, size, 1.0])
+        assert np.nanmedian(measure_thickness(labels, scaled).thickness_mm) == pytest.approx(8 * size, rel=0.05)
 
 
 def test_what_is_wrong_with_a_mask_is_said_in_words_and_counted_by_reason(shell):

@@ -22,6 +22,9 @@ MARGIN, MARGIN_BEYOND = 7, 4
 MOST_BARE = 0.5
 # Cosine between a given base plane's normal and that of the mask's own opening; below, the plane is upside down.
 UPSIDE_DOWN = -0.5
+# Millilitres of blood pool and wall together. Those of a newborn have 5 to 10, the largest hearts 1500: outside, the
+# voxel size is in metres, centimetres or micrometres, or one of its three numbers is.
+LEAST_ML, MOST_ML = 1.0, 3000.0
 # So far beyond the base, mm, the wall is continued and Laplace's equation solved: see `continuation`.
 BEYOND_MM = 6.0
 
@@ -73,7 +76,7 @@ def prepare(labels: np.ndarray, affine: np.ndarray, base_plane, base_curves=None
     LabelError
         Values outside {0, 1, 2}, or an array that is not 3D.
     ThicknessError
-        No blood pool, no wall, two ventricles, or a base plane that misses the heart.
+        No blood pool, no wall, two ventricles, a ventricle of impossible size, or a base plane that misses the heart.
     """
     labels, box = _checked(labels, affine)
     cropped, start = _crop(labels, box, 2)
@@ -151,7 +154,24 @@ def _checked(labels, affine):
     ):
         if counts[value] == 0:
             raise ThicknessError("label map", expected=name, found="not one voxel of it", remedy=remedy)
+    _require_size(counts[BLOOD_POOL] + counts[LVM], box, affine)
     return labels, box
+
+
+def _require_size(voxels, box, affine):
+    """Refuse a ventricle of a size that no heart has: its voxel size has another unit, or belongs to another image."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    volume = float(voxels * spacing.prod() / 1000.0)
+    if LEAST_ML <= volume <= MOST_ML:
+        return
+    extent = (box[:, 1] - box[:, 0])[::-1] * spacing
+    size, step = (" x ".join(f"{each:.3g}" for each in mm) for mm in (extent, spacing))
+    raise ThicknessError(
+        "label map",
+        expected=f"a left ventricle of {LEAST_ML:g} to {MOST_ML:g} ml, wall included",
+        found=f"{volume:.3g} ml, {size} mm, by voxels of {step} mm",
+        remedy="Give the image its voxel size in mm; label the whole ventricle, not a few slices of it.",
+    )
 
 
 def _crop(volume, bounds, margin, beyond=0):
