@@ -7,6 +7,7 @@ import slicer
 from LVMThicknessLib.SceneThickness import SceneThickness
 from LVMThicknessLib.ThicknessColors import keepNoValueGrey
 from LVMTransferLib.ModuleWidget import ModuleWidget
+from LVMTransferLib.Translation import tr as _
 from slicer import (
     vtkMRMLMarkupsClosedCurveNode,
     vtkMRMLMarkupsFiducialNode,
@@ -15,7 +16,6 @@ from slicer import (
     vtkMRMLScalarVolumeNode,
     vtkMRMLSegmentationNode,
 )
-from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (

@@ -9,8 +9,8 @@ from LVMTransferLib.ModuleWidget import ModuleWidget
 from LVMTransferLib.SceneCases import SceneCases
 from LVMTransferLib.SceneReading import SceneReadings
 from LVMTransferLib.SceneReviews import SceneReviews
+from LVMTransferLib.Translation import tr as _
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
-from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import qt
-from slicer.i18n import tr as _
+from LVMTransferLib.Translation import tr as _
 
 WIDTH, HEIGHT, RADIUS = 380, 330, 132
 TITLE_HEIGHT = 26

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slicer.i18n import tr as _
+from LVMTransferLib.Translation import tr as _
 
 from LVMThicknessLib import MRMLAdapter as Adapter
 from LVMThicknessLib.SurfacePanel import SurfacePanel

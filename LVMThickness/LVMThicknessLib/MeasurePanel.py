@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from LVMLib.errors import LVMError
 from LVMTransferLib.Panel import Panel, setReady
-from slicer.i18n import tr as _
+from LVMTransferLib.Translation import tr as _
 
 
 class MeasurePanel(Panel):

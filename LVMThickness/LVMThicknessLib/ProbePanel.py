@@ -6,7 +6,7 @@ import math
 
 import slicer
 from LVMTransferLib.Panel import setReady
-from slicer.i18n import tr as _
+from LVMTransferLib.Translation import tr as _
 
 from LVMThicknessLib import MRMLAdapter as Adapter
 from LVMThicknessLib.SurfacePanel import SurfacePanel

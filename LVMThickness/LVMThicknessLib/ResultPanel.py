@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 from LVMTransferLib.Panel import setReady
-from slicer.i18n import tr as _
+from LVMTransferLib.Translation import tr as _
 
 from LVMThicknessLib import MRMLAdapter as Adapter
 from LVMThicknessLib.BullseyeView import BullseyeView

@@ -5,7 +5,7 @@ from __future__ import annotations
 import slicer
 from LVMTransferLib.Later import Watch
 from LVMTransferLib.Panel import Panel
-from slicer.i18n import tr as _
+from LVMTransferLib.Translation import tr as _
 
 from LVMThicknessLib import MRMLAdapter as Adapter
 

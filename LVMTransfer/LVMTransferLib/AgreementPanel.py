@@ -6,10 +6,10 @@ import math
 
 import qt
 from LVMLib.errors import LVMError
-from slicer.i18n import tr as _
 
 from LVMTransferLib import SceneViews
 from LVMTransferLib.Panel import Panel, fillComboBox, fillTable, isChosen, setReady
+from LVMTransferLib.Translation import tr as _
 
 STAPLE = "staple"
 

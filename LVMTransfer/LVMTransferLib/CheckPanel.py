@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import qt
 from LVMLib.errors import LVMError
-from slicer.i18n import tr as _
 
 from LVMTransferLib import SceneViews
 from LVMTransferLib.Panel import Panel, fillComboBox, fillTable, isChosen, setReady
+from LVMTransferLib.Translation import tr as _
 
 PICTURE_WIDTH = 340
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import slicer
 from LVMLib.errors import LVMError
-from slicer.i18n import tr as _
 
 from LVMTransferLib import SceneViews
 from LVMTransferLib.ContourClicks import ContourClicks, clickedAxis
 from LVMTransferLib.Later import Later, Settled
 from LVMTransferLib.Panel import Panel, setReady
+from LVMTransferLib.Translation import tr as _
 
 MILLISECONDS_AFTER_PAINT, MILLISECONDS_AFTER_EDIT = 600, 800
 

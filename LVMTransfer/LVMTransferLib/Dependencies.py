@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 from LVMLib.errors import LVMError
-from slicer.i18n import tr as _
+
+from LVMTransferLib.Translation import tr as _
 
 REQUESTER = "LVM"
 TORCH_REQUIREMENT = ">=2.1"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from slicer.i18n import tr as _
-
 from LVMTransferLib.Panel import Panel, isChosen, setReady
+from LVMTransferLib.Translation import tr as _
 
 
 class ExportPanel(Panel):

@@ -7,13 +7,13 @@ from pathlib import Path
 import qt
 import slicer
 from LVMLib.learning.training.states import ABSENT, DONE, RESUMABLE
-from slicer.i18n import tr as _
 
 from LVMTransferLib import FinetuneText
 from LVMTransferLib.Panel import Panel, fitTable, isChosen, setReady
 from LVMTransferLib.SceneTraining import trainingChart, updateTrainingChart
 from LVMTransferLib.TrainingFollower import TrainingFollower
 from LVMTransferLib.TrainingProcess import finetuneArguments, resumeArguments, startedFrom
+from LVMTransferLib.Translation import tr as _
 
 # The run that was started last, for a Slicer whose scene was not saved.
 LAST_RUN = "LVM/LastTrainingRun"

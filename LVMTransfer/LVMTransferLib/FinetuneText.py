@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 from LVMLib.learning.training.states import CANCELLED, CRASHED, DONE, FAILED, RUNNING
-from slicer.i18n import tr as _
 
 from LVMTransferLib.TrainingRecord import STARTING, TrainingRecord
+from LVMTransferLib.Translation import tr as _
 
 # Less than a few checkpoints of the largest network need.
 LITTLE_SPACE_BYTES = 200e6

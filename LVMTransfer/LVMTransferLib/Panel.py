@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import qt
-from slicer.i18n import tr as _
+
+from LVMTransferLib.Translation import tr as _
 
 
 def isChosen(path: Path) -> bool:

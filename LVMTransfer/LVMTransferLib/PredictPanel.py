@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import slicer
 from LVMLib.errors import LVMError
-from slicer.i18n import tr as _
 
 from LVMTransferLib.Panel import Panel, isChosen, setReady
+from LVMTransferLib.Translation import tr as _
 
 
 class PredictPanel(Panel):

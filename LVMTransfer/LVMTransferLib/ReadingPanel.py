@@ -8,11 +8,11 @@ from pathlib import Path
 import slicer
 import vtk
 from LVMLib.errors import InUseError, LVMError, StorageError
-from slicer.i18n import tr as _
 
 from LVMTransferLib.Later import Later, Settled, Watch
 from LVMTransferLib.Panel import Panel, setReady
 from LVMTransferLib.SceneValves import showValvesOf, valveNodes
+from LVMTransferLib.Translation import tr as _
 
 MILLISECONDS_AFTER_EDIT, MILLISECONDS_AFTER_LOOK = 500, 1000
 RESCUE_FOLDER = "LVM rescue"

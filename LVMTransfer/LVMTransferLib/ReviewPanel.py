@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import slicer
-from slicer.i18n import tr as _
 
 from LVMTransferLib import SceneViews
 from LVMTransferLib.ContourClicks import clickedAxis
 from LVMTransferLib.Panel import Panel, setReady
+from LVMTransferLib.Translation import tr as _
 
 
 class ReviewPanel(Panel):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from LVMLib.errors import LVMError
-from slicer.i18n import tr as _
 
 from LVMTransferLib.Panel import Panel, setReady
+from LVMTransferLib.Translation import tr as _
 
 
 class SignPanel(Panel):

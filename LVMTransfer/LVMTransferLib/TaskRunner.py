@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import slicer
 from LVMLib.errors import LVMCancelled, LVMError
-from slicer.i18n import tr as _
+
+from LVMTransferLib.Translation import tr as _
 
 # The event loop is served this often while a step runs: often enough for a button, seldom enough to cost nothing.
 SECONDS_BETWEEN_EVENTS = 0.1

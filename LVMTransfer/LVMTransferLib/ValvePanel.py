@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import slicer
 import vtk
-from slicer.i18n import tr as _
 
 from LVMTransferLib import SceneViews
 from LVMTransferLib.Later import Watch
@@ -12,6 +11,7 @@ from LVMTransferLib.Panel import Panel, setReady
 from LVMTransferLib.PlaceMode import startPlacing
 from LVMTransferLib.SceneDifferences import differenceLegend, removeDifference
 from LVMTransferLib.SceneValves import newValveNode, valveCurves, valveNodes
+from LVMTransferLib.Translation import tr as _
 
 
 class ValvePanel(Panel):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from LVMLib.errors import LVMError
-from slicer.i18n import tr as _
 
 from LVMTransferLib.Later import Settled
 from LVMTransferLib.Panel import Panel, fillTable, isChosen, setReady
+from LVMTransferLib.Translation import tr as _
 
 MILLISECONDS_AFTER_TYPING = 400
 

@@ -106,3 +106,14 @@ def test_a_scene_change_reaches_every_selector(desktop):
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "one")
     assert panel.ui.segmentationSelector.nodeCount() == 1
     desktop.leave_module("LVMTransfer")
+
+
+def test_texts_are_translated_in_the_context_of_the_file_that_calls(desktop, monkeypatch):
+    from LVMTransferLib import Translation
+
+    asked = []
+    monkeypatch.setattr(
+        Translation.i18n, "translate", lambda context, text: asked.append((context, text)) or text.upper()
+    )
+    assert Translation.tr("Check") == "CHECK"
+    assert asked == [("test_stand_in", "Check")]

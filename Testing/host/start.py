@@ -84,7 +84,8 @@ class Desktop:
                 "parameterNodeWrapper": parameter_node.parameterNodeWrapper,
                 "WithinRange": parameter_node.WithinRange,
             },
-            "i18n": {"tr": lambda text: text, "translate": lambda context, text: text},
+            # Without tr: in Slicer 5.6 it looks at the whole call stack, too slow for a panel.
+            "i18n": {"translate": lambda context, text: text, "getContext": lambda path: Path(path).stem},
             "packaging": {"pip_ensure": lambda *a, **k: None, "load_requirements": _load_requirements},
         }
         for name, members in provided.items():

@@ -63,6 +63,8 @@ def test_translated_texts_are_literals_and_never_f_strings(path):
             for argument in node.args:
                 where = f"{path.relative_to(ROOT)}:{node.lineno}"
                 assert isinstance(argument, ast.Constant) and isinstance(argument.value, str), where
+        if isinstance(node, ast.ImportFrom) and node.module == "slicer.i18n":
+            assert "tr" not in [alias.name for alias in node.names], "slow before Slicer 5.8; use LVMTransferLib's"
 
 
 @pytest.mark.parametrize("module", MODULES)
