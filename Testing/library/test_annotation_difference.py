@@ -55,3 +55,29 @@ def test_the_picture_shows_the_change_in_its_colour_and_needs_no_image(tmp_path)
         assert blue.mean() > 0.02, "added myocardium is blue"
     write_difference_picture(path, repair_difference(TRUTH, TRUTH), TRUTH, GRID)
     write_difference_picture(path, repair_difference(TRUTH * 0, TRUTH * 0), TRUTH * 0, GRID)
+
+
+def test_the_legend_of_the_picture_names_what_changed_and_says_when_nothing_did(tmp_path, monkeypatch):
+    from PIL import Image, ImageDraw
+
+    said = []
+    draw = ImageDraw.ImageDraw.text
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw, "text", lambda self, xy, text, **how: (said.append(text), draw(self, xy, text, **how))
+    )
+    before = TRUTH.copy()
+    before[TRUTH == 1] = 0
+    path = tmp_path / "picture.png"
+    difference = repair_difference(before, TRUTH)
+    write_difference_picture(path, difference, TRUTH, GRID)
+    assert said == [f"added blood pool: {(TRUTH == 1).sum()} voxels", "endocardium", "epicardium"]
+    strip = np.asarray(Image.open(path))[-20:]
+    for color in (difference.colors[1], (0.86, 0.12, 0.12), (0.12, 0.63, 0.35)):
+        assert (np.abs(strip - 255 * np.array(color)) < 2).all(axis=-1).sum() > 20, "a swatch beside its name"
+    said.clear()
+    write_difference_picture(path, repair_difference(TRUTH, TRUTH), TRUTH, GRID)
+    assert said == ["Nothing changed.", "endocardium", "epicardium"]
+    said.clear()
+    write_difference_picture(path, reader_difference(before, TRUTH, names=("anna" * 20, "ben" * 30)), TRUTH, GRID)
+    wide = np.asarray(Image.open(path))
+    assert (wide[-20:] < 90).all(axis=-1).any(), "a second line below the first, for long names"

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
 from scipy import ndimage
 
 from ..files import atomic_file
 from ..grid import BLOOD_POOL, LVM, Grid
 from .difference import Difference
 
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
 OUTLINES = {BLOOD_POOL: (0.86, 0.12, 0.12), LVM: (0.12, 0.63, 0.35)}
 """Endocardium and epicardium, in the colours of the contours."""
 WINDOW_HU = (-100.0, 500.0)
 MARGIN_MM, PANEL_PIXELS, GAP_PIXELS = 12.0, 360, 6
+OUTLINE_NAMES = {BLOOD_POOL: "endocardium", LVM: "epicardium"}
+TEXT_PIXELS, LINE_PIXELS, PAD_PIXELS = 15, 26, 10
 
 
 def write_difference_picture(
@@ -24,7 +29,8 @@ def write_difference_picture(
     """Write a PNG of three orthogonal slices through the largest change, cropped to the heart.
 
     Changes are filled in the colours of ``difference``; endocardium and epicardium of ``labels`` are outlined red and
-    green. The slices run along the voxel axes, each with the patient's head up or anterior side up.
+    green. The slices run along the voxel axes, each with the patient's head up or anterior side up. A legend below says
+    what each colour means and how many voxels it has, or that nothing changed.
 
     Parameters
     ----------
@@ -54,9 +60,49 @@ def write_difference_picture(
     row: list[np.ndarray] = []
     for panel in panels:
         row += [np.pad(panel, ((0, height - panel.shape[0]), (0, 0), (0, 0))), gap]
-    picture = sitk.GetImageFromArray(np.ascontiguousarray(np.concatenate(row[:-1], axis=1)), isVector=True)
+    picture = _with_legend(np.concatenate(row[:-1], axis=1), difference)
     with atomic_file(path) as temporary:
-        sitk.WriteImage(picture, str(temporary))
+        picture.save(temporary, format="PNG")
+
+
+def _with_legend(pixels: np.ndarray, difference: Difference) -> Image.Image:
+    """Return the picture with what its colours mean in lines below."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(TEXT_PIXELS)
+    counts = difference.counts
+    entries = [
+        (f"{name}: {counts[code]} voxel{'s' * (counts[code] > 1)}", difference.colors[code], True)
+        for code, name in difference.names.items()
+        if counts[code]
+    ] or [("Nothing changed.", None, True)]
+    entries += [(OUTLINE_NAMES[label], color, False) for label, color in OUTLINES.items()]
+    height, width = pixels.shape[:2]
+    places, x, line = [], PAD_PIXELS, 0
+    for text, color, _ in entries:
+        length = int(font.getlength(text)) + (TEXT_PIXELS + PAD_PIXELS if color else 0) + 2 * PAD_PIXELS
+        if x > PAD_PIXELS and x + length > width:
+            x, line = PAD_PIXELS, line + 1
+        places.append((x, height + line * LINE_PIXELS))
+        x += length
+    picture = Image.new("RGB", (width, height + (line + 1) * LINE_PIXELS), "white")
+    picture.paste(Image.fromarray(pixels), (0, 0))
+    draw = ImageDraw.Draw(picture)
+    for (text, color, filled), (left, top) in zip(entries, places):
+        if color:
+            _draw_swatch(draw, (left, top), color, filled=filled)
+            left += TEXT_PIXELS + PAD_PIXELS
+        draw.text((left, top + LINE_PIXELS // 2), text, fill="black", font=font, anchor="lm")
+    return picture
+
+
+def _draw_swatch(
+    draw: ImageDraw.ImageDraw, corner: tuple[int, int], color: tuple[float, float, float], *, filled: bool
+) -> None:
+    """Draw a square for a filled change, a line for an outline."""
+    left, middle = corner[0], corner[1] + LINE_PIXELS // 2
+    half = TEXT_PIXELS // 2 if filled else 1
+    draw.rectangle((left, middle - half, left + TEXT_PIXELS, middle + half), fill=tuple(round(255 * c) for c in color))
 
 
 def _middle(mask: np.ndarray) -> tuple[int, int, int]:
