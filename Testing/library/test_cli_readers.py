@@ -80,6 +80,15 @@ def test_a_mask_of_another_tool_comes_into_its_case_and_one_on_another_grid_only
         refused(capfd, "labels", tmp_path / "mask.nii.gz", *into, f"--phase={phase}")
 
 
+def test_a_mask_never_takes_the_place_of_the_models_own_labels(tmp_path, capfd):
+    case = heart_cohort(tmp_path / "cohort").case("c1")
+    case.write_labels("model", 0, ED)
+    write_labels(tmp_path / "mask.nii.gz", holed(ED), GRID)
+    into = (tmp_path / "cohort", "--case", "c1", "--reader", "model", "--phase", "ed", "--as-drawn")
+    assert "Give another name" in refused(capfd, "labels", tmp_path / "mask.nii.gz", *into)
+    assert (case.labels("model", 0) == ED).all()
+
+
 def test_five_blinded_cases_from_the_first_reading_to_the_pairs(tmp_path, capfd):
     cohort = heart_cohort(tmp_path / "cohort", cases=2)
     path = tmp_path / "cohort"

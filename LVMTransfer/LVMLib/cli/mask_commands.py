@@ -88,9 +88,15 @@ def run_labels(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Store a mask as a reader's labels of one phase."""
     from ..annotation import repair_labels
     from ..cohort import Cohort
-    from ..cohort.readers import require_not_open
+    from ..cohort.readers import MODEL_READER, require_not_open
+    from ..errors import CohortError
     from ..imaging import resample_labels
 
+    if options.reader == MODEL_READER:
+        raise CohortError(
+            "--reader", expected="who drew the mask", found=f"{MODEL_READER!r}, whose labels are the model's own",
+            remedy="Give another name; 'lvm predict' writes the model's labels.",
+        )  # fmt: skip
     case = Cohort.open(options.cohort).case(options.case)
     phase = phase_of(case, options.phase)
     require_not_open(case, options.reader)

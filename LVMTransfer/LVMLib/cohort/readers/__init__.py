@@ -5,10 +5,11 @@ from .checked import Checked, read_checked, write_checked
 from .consensus import Consensus, make_consensus, read_consensus
 from .occupancy import opened_by, require_not_open
 from .reading import Reading, finish_reading, read_reading
-from .session import ReaderSession
+from .session import MODEL_READER, ReaderSession
 from .signoff import SignOff, SignOffState, sign, sign_off_state, withdraw
 
 __all__ = [
+    "MODEL_READER",
     "BlindStudy",
     "Checked",
     "Consensus",
