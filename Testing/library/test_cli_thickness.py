@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
 import nibabel as nib
 import numpy as np
 import pytest
+from cli_helpers import refused
 from LVMLib.annotation import write_valve_curves
 from LVMLib.cli.main import main
+from LVMLib.errors import StorageError
 from LVMLib.grid import Grid
 from LVMLib.imaging import write_label_phases, write_labels
 from thickness_helpers import half_shell
@@ -177,3 +182,17 @@ def test_a_base_for_no_phase_in_particular_or_without_a_normal_is_refused(beat, 
     arguments = ["thickness", str(beat), "--out", str(tmp_path / "out"), base]
     assert main(arguments if ";" in base else [*arguments, "--phase", "2"]) == 2
     assert "expected" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("last", ["LVMLib.thickness.write_bullseye_svg", "LVMLib.files.write_json"])
+def test_what_a_full_disk_cut_short_leaves_no_file_that_the_next_run_cannot_tell_from_its_own(
+    beat, last, tmp_path, monkeypatch, capfd
+):
+    out, name = tmp_path / "out", last.rsplit(".", 1)
+
+    def full(path, *_, **__):
+        raise StorageError(path, expected="space", found=os.strerror(errno.ENOSPC), remedy="Free disk space.")
+
+    monkeypatch.setattr(importlib.import_module(name[0]), name[1], full)
+    assert "Free disk space" in refused(capfd, "thickness", beat, "--out", out, "--phase", 2)
+    assert list(out.iterdir()) == []

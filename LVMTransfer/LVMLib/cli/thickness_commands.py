@@ -20,6 +20,7 @@ _NOTES = {
     "two insertions": "Septum from both RV insertions.",
     None: "No long axis found: no segments.",
 }
+_LIST = "thickness.json"
 # Where the summary names files, at its top or in the row of a phase.
 _FILES = (
     "surface", "streamlines", "volume", "endocardium", "segments_csv", "bullseye", "bullseye_es", "bullseye_thickening",
@@ -111,9 +112,14 @@ def run_thickness(options: argparse.Namespace, progress: Progress) -> Outcome:
     progress(0.8, "writing")
     summary = {**cycle_summary(cycle, model=options.segments), "seconds": seconds}
     _remove_earlier(options.out)
-    _write_phases(options, cycle, grid, summary)
-    _write_segments(options, cycle, summary)
-    write_json(options.out / "thickness.json", summary)
+    try:
+        _write_phases(options, cycle, grid, summary)
+        _write_segments(options, cycle, summary)
+        write_json(options.out / _LIST, summary)
+    except BaseException:
+        # Each file is whole, but without their list the next run could not tell them from its own.
+        _remove(options.out, _file_names(summary))
+        raise
     return Outcome(summary, _said(summary))
 
 
@@ -139,18 +145,25 @@ def _bases(options, phase):
 
 def _remove_earlier(out):
     """Remove what an earlier run wrote here: a surface of another mask, or of a former ES, would be believed."""
-    listed = out / "thickness.json"
     try:
-        summary = json.loads(listed.read_text(encoding="utf-8"))
-        rows = [summary, *summary["phases"]]
+        names = _file_names(json.loads((out / _LIST).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError):
         return  # no earlier run, or nothing that names its files
-    for name in {Path(row[key]).name for row in rows for key in _FILES if row.get(key)} | {listed.name}:
+    _remove(out, names)
+
+
+def _file_names(summary):
+    rows = [summary, *summary["phases"]]
+    return {Path(row[key]).name for row in rows for key in _FILES if row.get(key)} | {_LIST}
+
+
+def _remove(out, names):
+    for name in names:
         (out / name).unlink(missing_ok=True)
 
 
 def _write_phases(options, cycle, grid, summary):
-    """Write each phase's files and put their names into ``summary``, those of ED at its top."""
+    """Put the names of each phase's files into ``summary``, those of ED at its top, and write them."""
     from ..imaging import write_sequence_nifti
     from ..thickness import surface_arrays, write_streamlines, write_surface
 
@@ -160,18 +173,19 @@ def _write_phases(options, cycle, grid, summary):
             continue
         ending = endings.get(phase.phase, f"_{phase.phase:02d}")
         files = {"surface": f"thickness{ending}.vtp", "streamlines": f"streamlines{ending}.vtp"}
+        if phase.phase in endings:
+            files |= {"volume": f"thickness{ending}.nii.gz", "endocardium": f"endocardium{ending}.vtp"}
         files = {name: str(options.out / file) for name, file in files.items()}
-        arrays = surface_arrays(cycle, model=options.segments) if phase.phase == cycle.ed else None
+        row |= files
+        arrays = None
+        if phase.phase == cycle.ed:
+            summary |= files
+            arrays = surface_arrays(cycle, model=options.segments)
         write_surface(files["surface"], phase.result, arrays)
         write_streamlines(files["streamlines"], phase.result)
         if phase.phase in endings:
-            files["volume"] = str(options.out / f"thickness{ending}.nii.gz")
             write_sequence_nifti(files["volume"], [phase.result.thickness_volume], grid, dtype="float32")
-            files["endocardium"] = str(options.out / f"endocardium{ending}.vtp")
             write_surface(files["endocardium"], phase.result.endocardium)
-        row |= files
-        if phase.phase == cycle.ed:
-            summary |= files
 
 
 def _write_segments(options, cycle, summary):
