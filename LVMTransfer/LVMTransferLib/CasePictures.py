@@ -17,6 +17,11 @@ from .SceneOutlines import outlinesToScene
 VIEWS = {"short_axis": "Short axis", "two_chamber": "2-chamber", "three_chamber": "3-chamber"}
 # The other reader, or the labels before: told apart from red and green by lightness, too.
 OTHER_COLORS = {ENDOCARDIUM: (1.0, 0.95, 0.35), EPICARDIUM: (0.35, 0.9, 1.0)}
+# The walls by their angle in the AHA bull's-eye.
+_WALLS = {"lateral": 0.0, "anterior": 90.0, "septal": 180.0, "inferior": 270.0}
+_BEYOND_WALL_MM = 4.0
+# A wall whose outward direction has less than this along the view's is behind the ventricle, and not named.
+_BEHIND = -0.5
 _DARK = (0.08, 0.08, 0.10)
 
 
@@ -84,6 +89,7 @@ def thicknessPicture(
     from LVMThicknessLib import MRMLAdapter
 
     viewFrom = axes.direction(20.0) - 0.25 * axes.axis
+    marks = wallMarks(axes, result.points, viewFrom)
     captions = (", ".join(filter(None, [title, "wall thickness"])), "streamlines through the wall")
     with Pictures.temporaryNodes():
         surface = MRMLAdapter.thicknessModel(result, "thickness picture", scalarRange=scalarRange)
@@ -92,8 +98,36 @@ def thicknessPicture(
         )
         row = [
             Pictures.renderThreeD(
-                viewFrom=viewFrom, viewUp=-axes.axis, size=size, background=_DARK, caption=caption, show=[node]
+                viewFrom=viewFrom,
+                viewUp=-axes.axis,
+                size=size,
+                background=_DARK,
+                caption=caption,
+                show=[node],
+                marks=marks,
             )
             for node, caption in zip((surface, lines), captions)
         ]
     return Pictures.joinPictures(row, path=path)
+
+
+def wallMarks(axes: LVAxes, points: np.ndarray, viewFrom: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Return the names of the walls that a 3D picture shows, and where to write them, RAS mm.
+
+    :param points: (N, 3) of the epicardium, RAS mm.
+    :param viewFrom: towards the viewer; a wall on the far side is not named.
+    :return: "est." before each name where the septum is estimated from the patient's position.
+    """
+    offsets = points - axes.mitral_centre
+    along = offsets @ axes.axis
+    middle = (along.min() + along.max()) / 2
+    ring = offsets[np.abs(along - middle) < 0.1 * np.ptp(along)]
+    estimated = "est. " if axes.septum_from == "patient" else ""
+    towards = viewFrom / np.linalg.norm(viewFrom)
+    marks = []
+    for name, angle in _WALLS.items():
+        direction = axes.direction(angle)
+        if direction @ towards > _BEHIND:
+            reach = (ring @ direction).max() + _BEYOND_WALL_MM
+            marks.append((estimated + name, axes.mitral_centre + middle * axes.axis + reach * direction))
+    return marks

@@ -14,7 +14,7 @@ import slicer
 import vtk
 from vtk.util import numpy_support
 
-_CAPTION, _KEY, _TITLE, _LABEL = 0.042, 0.032, 0.030, 0.028  # font size over picture height
+_CAPTION, _KEY, _TITLE, _LABEL, _MARK = 0.042, 0.032, 0.030, 0.028, 0.030  # font size over picture height
 _BAR_WIDTH, _BAR_HEIGHT, _RIGHT, _TOP = 0.028, 0.42, 0.90, 0.74  # parts of the picture
 _STEPS, _TITLE_COLUMNS = 256, 16
 LEGEND_WIDTH = 0.16  # part of the picture that a legend takes
@@ -33,6 +33,18 @@ def addKey(renderer: vtk.vtkRenderer, key: Sequence[tuple[str, Sequence[float]]]
         actor.GetTextProperty().SetColor(*color)
         actor.GetTextProperty().SetBackgroundColor(0.0, 0.0, 0.0)
         actor.GetTextProperty().SetBackgroundOpacity(0.5)
+        renderer.AddViewProp(actor)
+
+
+def addMarks(renderer: vtk.vtkRenderer, marks: Sequence[tuple[str, Sequence[float]]], height: int) -> None:
+    """Write each text over its point (RAS, mm) of a 3D picture, on a dark ground so that it is read on every colour."""
+    for text, point in marks:
+        actor = _text(text, (0.0, 0.0), round(_MARK * height), False)
+        actor.GetTextProperty().SetJustificationToCentered()
+        actor.GetTextProperty().SetBackgroundColor(0.0, 0.0, 0.0)
+        actor.GetTextProperty().SetBackgroundOpacity(0.5)
+        actor.GetPositionCoordinate().SetCoordinateSystemToWorld()
+        actor.GetPositionCoordinate().SetValue(*point)
         renderer.AddViewProp(actor)
 
 

@@ -18,7 +18,7 @@ from LVMLib.files import atomic_file
 from vtk.util import numpy_support
 
 from .HeadlessCore import chooseSoftwareRendering
-from .PictureText import LEGEND_WIDTH, addCaption, addKey, addLegends, shownLegends
+from .PictureText import LEGEND_WIDTH, addCaption, addKey, addLegends, addMarks, shownLegends
 
 SLICE_MANAGERS = (
     "vtkMRMLModelSliceDisplayableManager",
@@ -119,6 +119,7 @@ def renderThreeD(
     background: Sequence[float] = (1.0, 1.0, 1.0),
     caption: str = "",
     show: Sequence[slicer.vtkMRMLNode] | None = None,
+    marks: Sequence[tuple[str, Sequence[float]]] = (),
 ) -> np.ndarray:
     """Draw the 3D view: surfaces, tubes, segmentations and their colour legends.
 
@@ -128,6 +129,7 @@ def renderThreeD(
     :param heightMm: height of the picture, mm; None = as tight as fits.
     :param background: RGB, 0 to 1.
     :param show: the displayable nodes to draw; None = all that are visible in 3D.
+    :param marks: texts and the RAS points, mm, over which they are written.
     :return: RGB ``(height, width, 3)`` uint8, first row on top.
     """
     chooseSoftwareRendering()
@@ -136,6 +138,7 @@ def renderThreeD(
         _frame(renderer, cameraNode, (viewFrom, viewUp), (focus, heightMm), size[0] / size[1])
         addCaption(renderer, caption, size[1], dark=_isLight(background))
         addLegends(renderer, size[1], dark=_isLight(background))
+        addMarks(renderer, marks, size[1])
         picture = grab(window)
     return savePicture(picture, path)
 

@@ -41,6 +41,7 @@ def main() -> int:
         opened(transfer, DRAWING)
         panel = grabbed(desktop, transfer, FITTING)
         save(OUT / "LVMTransfer.png", panel, contour_views(volume, segmentation))
+        compared(desktop, transfer)
         opened(transfer, JUDGING)
         panel = grabbed(desktop, transfer, FITTING)
         save(OUT / "LVMTransferReview.png", panel, difference_views(volume, segmentation))
@@ -54,7 +55,7 @@ def main() -> int:
 
 
 def transfer_panel(desktop: object) -> object:
-    """Open LVM Transfer on a phantom cohort, open a case, check and compare it."""
+    """Open LVM Transfer on a phantom cohort, and a case of it."""
     from LVMLib.phantom import generate_cohort
 
     cohort = generate_cohort(COHORT, site="2", cases=CASES, seed=SEED, phases=PHASES, spacing_mm=SPACING_MM)
@@ -66,12 +67,18 @@ def transfer_panel(desktop: object) -> object:
     parameters.reader, parameters.cohortPath, parameters.bundlePath = "anna", COHORT, MODEL
     parameters.pairsPath, parameters.runPath = Path("pairs"), Path("run")
     widget.ui.worklistTable.cellDoubleClicked(0, 0)
-    for button in (widget.ui.leftVentricleViewsButton, widget.ui.checkButton, widget.ui.compareButton):
+    widget.ui.leftVentricleViewsButton.click()
+    desktop.process_events()
+    return widget
+
+
+def compared(desktop: object, widget: object) -> None:
+    """Check the case, and compare its readers."""
+    for button in (widget.ui.checkButton, widget.ui.compareButton):
         button.click()
         desktop.process_events()
     widget.ui.findingsTable.cellClicked(1, 0)
     widget.ui.showDifferenceButton.click()
-    return widget
 
 
 def given_to_readers(case: object) -> None:
@@ -168,12 +175,13 @@ def thickness_views(volume: object, segmentation: object, parameters: object, he
     from LVMLib.annotation import find_axes, view_planes
     from LVMThicknessLib import MRMLAdapter as Adapter
     from LVMTransferLib import MRMLAdapter, Pictures
+    from LVMTransferLib.CasePictures import wallMarks
 
     surface = parameters.surface
     labels, grid = MRMLAdapter.labelsFromSegmentation(segmentation, volume), MRMLAdapter.gridFromVolume(volume)
     axes = find_axes(labels, grid)
     view = {"viewFrom": axes.direction(20.0) - 0.25 * axes.axis, "viewUp": -axes.axis, "size": (600, height)}
-    view["background"] = (0.1, 0.1, 0.15)
+    view |= {"background": (0.1, 0.1, 0.15), "marks": wallMarks(axes, slicer_points(surface), view["viewFrom"])}
     tubes, probes, lines = (
         Adapter.belonging(surface, role) for role in (Adapter.TUBES, Adapter.PROBES, Adapter.PROBE_LINES)
     )
@@ -188,6 +196,7 @@ def thickness_views(volume: object, segmentation: object, parameters: object, he
         ),
         Pictures.renderThreeD(caption="Phantom ES, streamlines", show=[tubes, probes, lines], **view),
     ]
+    surface.GetDisplayNode().SetOpacity(1.0)  # halfway through, the far wall's colours mix with the near one's
     Adapter.showQuantity(surface, "thickening", (parameters.thickeningMinimum, parameters.thickeningMaximum))
     pictures.append(Pictures.renderThreeD(caption="Phantom ES, wall thickening", show=[surface], **view))
     return np.vstack(pictures)

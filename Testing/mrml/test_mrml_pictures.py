@@ -298,6 +298,28 @@ def test_thickness_and_streamlines_are_drawn_side_by_side(tmp_path):
     assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 
+def test_the_walls_that_face_the_viewer_are_named_beside_the_ventricle():
+    axes = find_axes_from_points(np.array([0, 0, -16.0]), np.array([0, 0, 16.0]), np.array([15.0, 0, 0]))
+    points = spherical_result().points
+    centre = points.mean(axis=0)
+    for name, angle in {"lateral": 0, "anterior": 90, "septal": 180, "inferior": 270}.items():
+        seen = dict(CasePictures.wallMarks(axes, points, axes.direction(angle)))
+        assert len(seen) == 3, "the opposite wall is behind"
+        (facing,) = (at for text, at in seen.items() if text.endswith(name))
+        assert (facing - centre) @ axes.direction(angle) > np.linalg.norm(points - centre, axis=1).mean()
+
+
+def test_a_mark_is_written_over_its_point():
+    surface = ThicknessAdapter.thicknessModel(spherical_result(), "surface", legend=False)
+    options = {"size": (300, 300), "show": [surface], "background": (0, 0, 0)}
+    points = spherical_result().points
+    right = points[points[:, 0].argmax()]  # the view is from the front: the patient's right is on the left
+    plain, marked = (Pictures.renderThreeD(marks=marks, **options).astype(int) for marks in ([], [("wall", right)]))
+    where = np.argwhere((marked != plain).any(axis=-1))
+    assert len(where) > 20
+    assert np.abs(where.mean(axis=0) - 150)[0] < 30 and np.abs(where.mean(axis=0) - 150)[1] > 60
+
+
 @pytest.mark.realct
 def test_the_real_ct_is_a_picture_with_lung_muscle_and_contrast(real_ct):
     voxels, grid = real_ct
