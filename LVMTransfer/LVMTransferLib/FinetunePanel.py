@@ -6,13 +6,13 @@ from pathlib import Path
 
 import qt
 import slicer
-from LVMLib.learning.training.states import ABSENT, DONE, RESUMABLE
+from LVMLib.learning.training.states import ABSENT, DONE, FAILED, RESUMABLE
 
 from LVMTransferLib import FinetuneText
 from LVMTransferLib.Panel import Panel, fitTable, isChosen, setReady
 from LVMTransferLib.SceneTraining import trainingChart, updateTrainingChart
 from LVMTransferLib.TrainingFollower import TrainingFollower
-from LVMTransferLib.TrainingProcess import finetuneArguments, resumeArguments, startedFrom
+from LVMTransferLib.TrainingProcess import finetuneArguments, resumeArguments, startedFrom, startsAnew
 from LVMTransferLib.Translation import tr as _
 
 # The run that was started last, for a Slicer whose scene was not saved.
@@ -117,8 +117,10 @@ class FinetunePanel(Panel):
 
     @property
     def _resumable(self) -> bool:
-        # A run that was refused at once has left nothing to go on with.
-        return self.training.record.state in RESUMABLE and (self.training.runPath / "run.json").is_file()
+        # A run that was refused at once, or failed before its first checkpoint, has left nothing to go on with: what
+        # was wrong is put right in the fields above, and it starts anew in its folder.
+        state, runPath = self.training.record.state, self.training.runPath
+        return state in RESUMABLE and (runPath / "run.json").is_file() and not (state == FAILED and startsAnew(runPath))
 
     def _source(self) -> Path:
         chosen = self.parameters.sourcePath

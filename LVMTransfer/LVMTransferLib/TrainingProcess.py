@@ -90,6 +90,17 @@ def startedFrom(runPath: Path) -> Path | None:
     return Path(source) if source else None
 
 
+def startsAnew(runPath: Path) -> bool:
+    """Whether the run in a folder ended before it had anything to keep, so that a new one may take its place."""
+    from LVMLib.learning.training.runfolder import RunFolder
+
+    try:
+        return RunFolder(runPath).replaceable()
+    except LVMError:
+        # Not a run of ours: nothing to go on with. lvm finetune refuses to start there, and says so.
+        return True
+
+
 def _free(minutes: float, device: str | None) -> list[str]:
     limit = ["--seconds", f"{60 * minutes:g}"] if minutes > 0 else []
     return limit + (["--device", device] if device else [])

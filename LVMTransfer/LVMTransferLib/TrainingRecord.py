@@ -11,6 +11,8 @@ from LVMLib.learning.training.states import ABSENT, EVENTS_NAME, RUNNING
 # Beside the states of the library, what only who started a run knows: on its way to its first event.
 STARTING = "starting"
 ACTIVE = (STARTING, RUNNING)
+# What `EventReader` says before the events of a run that took the place of another one in its folder.
+REPLACED = "replaced"
 
 
 @dataclass
@@ -54,6 +56,8 @@ class TrainingRecord:
             self.message = event.get("message", "")
         elif kind == "done":
             self.done = event
+        elif kind == REPLACED:
+            vars(self).update(vars(TrainingRecord(state=self.state)))
 
     @property
     def last(self) -> dict | None:
@@ -75,18 +79,25 @@ class EventReader:
     """Reads what is new in a run's ``events.jsonl``; the last line may still be being written."""
 
     def __init__(self, runPath: Path) -> None:
-        self._path, self._offset = runPath / EVENTS_NAME, 0
+        self._path, self._offset, self._first = runPath / EVENTS_NAME, 0, b""
 
     def new(self) -> list[dict]:
         """Return the events since the last call; a line that a crash cut short is left out."""
         if not self._path.is_file():
             return []
         with open(self._path, "rb") as stream:
+            first = stream.readline()
+            # Every line has its time, so that another first line is another run's.
+            replaced = bool(self._first) and first != self._first
+            if replaced:
+                self._offset = 0
             stream.seek(self._offset)
             block = stream.read()
         whole = block[: block.rfind(b"\n") + 1]
         self._offset += len(whole)
-        return [event for event in map(_parsed, whole.splitlines()) if event is not None]
+        self._first = first if self._offset else b""
+        events = [event for event in map(_parsed, whole.splitlines()) if event is not None]
+        return [{"event": REPLACED}, *events] if replaced else events
 
 
 def _parsed(line: bytes) -> dict | None:

@@ -175,7 +175,7 @@ def test_a_full_disk_ends_the_run_with_its_remedy(desktop, panel, folders, tmp_p
     (tmp_path / "events.jsonl").symlink_to("/dev/full")
     fill(panel, folders, tmp_path, epochs=2)
     assert "Free disk space" in run_to_its_end(desktop, panel)
-    assert panel.ui.finetuneButton.text == "Resume"
+    assert panel.ui.finetuneButton.text == "Start fine-tuning"
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_its_remedy(desktop, panel, folders, tmp_path):
@@ -183,7 +183,10 @@ def test_a_loss_that_is_no_number_ends_the_run_with_its_remedy(desktop, panel, f
     said = run_to_its_end(desktop, panel)
     assert "expected a finite loss" in said
     assert "learning rate" in said
-    assert panel.ui.finetuneButton.text == "Resume"
+    # Nothing of it is worth keeping: another model is chosen, and the same button starts anew in the same folder.
+    assert panel.ui.finetuneButton.text == "Start fine-tuning"
+    panel.parameters.bundlePath = folders[0]
+    assert run_to_its_end(desktop, panel).startswith("Finished.")
 
 
 @pytest.mark.parametrize("better", [True, False])
