@@ -13,6 +13,7 @@ from LVMLib.errors import LVMCancelled, StorageError, TrainingError
 from LVMLib.learning import Normalisation, RunFolder, finetune, read_events
 from LVMLib.learning.samples.cache import cache_pairs
 from LVMLib.learning.samples.crops import Sampler
+from LVMLib.learning.training import runfolder
 from LVMLib.network import build_network
 from LVMLib.processes import is_alive
 from process_helpers import PATIENCE_S, python_process, wait_for
@@ -64,6 +65,15 @@ def test_a_running_job_is_found_stopped_by_its_file_and_found_crashed_after_a_ki
     with training(folder, run.path, {**options, "resume": True}):
         wait_for(lambda: epochs(run.path) > stopped)  # the earlier request does not end the resumed run
     assert run.state() == "crashed"
+
+
+def test_a_run_that_ends_while_somebody_looks_is_done_and_not_crashed(tmp_path, monkeypatch):
+    run = RunFolder(tmp_path)
+    with run.working({"config": {}}, resume=False):
+        pass
+    assert run.state() == "crashed", "it left without a word"
+    monkeypatch.setattr(runfolder, "lock_owner", lambda path: run.update(status="done"))
+    assert run.state() == "done"
 
 
 def test_a_process_is_alive_until_it_ends_even_if_nobody_waited_for_it():

@@ -102,7 +102,11 @@ class RunFolder:
         if not self.exists():
             return ABSENT
         status = self.read()["status"]
-        return CRASHED if status == RUNNING and lock_owner(self.path) is None else status
+        if status == RUNNING and lock_owner(self.path) is None:
+            # A run says how it ended before it unlocks its folder: it may have ended since its words were read.
+            status = self.read()["status"]
+            return CRASHED if status == RUNNING else status
+        return status
 
     def replaceable(self) -> bool:
         """Whether the run here ended before its first checkpoint, so that a new one in its place loses nothing."""
