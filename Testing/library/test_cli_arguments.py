@@ -48,6 +48,21 @@ def test_a_bundle_with_a_changed_byte_is_refused_by_every_command(name, bundle, 
     assert not out.exists()
 
 
+def test_a_file_that_no_manifest_lists_is_named_when_a_bundle_is_verified_and_a_signature_is_not(
+    bundle, tmp_path, capfd
+):
+    given = tmp_path / "given"
+    shutil.copytree(bundle, given)
+    (given / "bundle.json.sig").write_bytes(b"signature")
+    assert run("model", "verify", given) == 0
+    capfd.readouterr()
+    (given / "notes").mkdir()
+    (given / "notes" / "run_me.py").write_text("print()")
+    (given / "old.pt").write_bytes(b"")
+    line = refused(capfd, "model", "verify", given)
+    assert "notes/run_me.py, old.pt" in line.replace("\\", "/") and "bundle.json lists" in line
+
+
 @pytest.mark.parametrize("what", ["cohort", "file"])
 def test_pack_never_replaces_what_is_no_bundle(what, bundle, tmp_path, capfd):
     shutil.copytree(bundle, tmp_path / "run" / "best")

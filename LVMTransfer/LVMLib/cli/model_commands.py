@@ -207,6 +207,7 @@ def run_verify(options: argparse.Namespace, progress: Progress) -> Outcome:
     from ..learning.models.signature import require_signed_by
 
     bundle = Bundle.load(options.bundle)
+    bundle.require_nothing_else()
     if options.key:
         require_signed_by(bundle, options.key)
     result = {"bundle": str(options.bundle), "verified": True, "signed": bool(options.key)}

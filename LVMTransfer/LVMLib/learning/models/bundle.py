@@ -86,6 +86,20 @@ class Bundle:
             (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return cls(path, manifest, state)
 
+    def require_nothing_else(self) -> None:
+        """Raise `BundleError` where the folder holds a file that the manifest does not vouch for."""
+        files = (file for file in sorted(self.path.rglob("*")) if not file.is_dir())
+        extra = [str(file.relative_to(self.path)) for file in files]
+        extra = [name for name in extra if name not in (WEIGHTS_NAME, CARD_NAME, MANIFEST_NAME, SIGNATURE_NAME)]
+        if extra:
+            more = f" and {len(extra) - 5} more" if len(extra) > 5 else ""
+            raise BundleError(
+                self.path,
+                expected=f"only the files that {MANIFEST_NAME} lists",
+                found=", ".join(extra[:5]) + more,
+                remedy="Open or run nothing of it; remove it, or ask the sender what it is for.",
+            )
+
     def network(self) -> nn.Module:
         """Build the network with these weights, in evaluation mode."""
         architecture = self.manifest.architecture
