@@ -115,6 +115,26 @@ def test_the_agreement_report_holds_the_numbers_the_plots_and_every_case(tmp_pat
     assert len(stored["cases"]) == 6 and stored["summary"]["cavity_ml"]["by_phase"]["ED"]["bland_altman"]["cases"] == 3
 
 
+def test_the_agreement_report_lists_phases_in_cycle_order_and_says_why_a_thickness_is_missing(tmp_path):
+    cohort = heart_cohort(tmp_path / "cohort", cases=2, readers=("anna",))
+    for name, phases in zip(cohort.case_ids(), ({2: ES}, {0: ED, 1: ED, 2: ES})):
+        for reader in ("anna", "ben"):
+            for phase, labels in phases.items():
+                cohort.case(name).write_labels(reader, phase, labels)
+    bare = np.where(ED == 2, 0, ED)
+    bare[tuple(np.argwhere(ED == 2)[0])] = 2
+    cohort.case(cohort.case_ids()[1]).write_labels("ben", 1, bare)
+    rows, summary = agree_cohort(cohort, ["anna", "ben"])
+    middle = f"{cohort.case(cohort.case_ids()[1]).rr_percent[1]:.0f} %"
+    assert list(summary["cavity_ml"]["by_phase"]) == ["ED", middle, "ES"]
+    (missing,) = (row["thickness_missing"] for row in rows if row["thickness_missing"])
+    assert missing.startswith("ben: ") and "without myocardium" in missing
+    page = write_agreement_report(tmp_path / "report", rows, summary, readers=["anna", "ben"]).read_text()
+    assert f"{middle} (1): ben: " in page and "without myocardium" in page
+    assert "over 4 case-phases of 2 case(s). Phases of one heart are not independent" in page
+    assert page.index(">ED<") < page.index(f">{middle}<") < page.index(">ES<")
+
+
 def beating(wobble: int = 0) -> dict[int, np.ndarray]:
     """Return a cycle of eight phases; ``wobble`` moves phase 3 sideways."""
     turn = np.cos(2 * np.pi * np.arange(8) / 8)

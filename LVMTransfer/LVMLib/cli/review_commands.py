@@ -144,7 +144,12 @@ def run_agree(options: argparse.Namespace, progress: Progress) -> Outcome:
     names, cohort = _names(options.readers), Cohort.open(options.cohort)
     rows, summary = agree_cohort(cohort, names, progress=part(progress, 0.0, 0.8))
     result: dict[str, object] = {"cases": rows, "summary": summary}
-    header, said = list(rows[0]), []
+    header = [name for name in rows[0] if name != "thickness_missing"]
+    said = [
+        f"no thickness of {row['case']}, {row['phase_name']}: {row['thickness_missing']}"
+        for row in rows
+        if row["thickness_missing"]
+    ]
     if options.consensus:
         cases = list(dict.fromkeys(row["case"] for row in rows))
         for number, name in enumerate(cases):

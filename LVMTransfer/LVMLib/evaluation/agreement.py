@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -35,7 +35,7 @@ def agree_cohort(
     Returns
     -------
     rows : list of dict
-        One for each case and phase.
+        One for each case and phase; ``thickness_missing`` says for which reader there is no thickness, and why.
     summary : dict
         Mean Dice, HD95 and ASSD; Bland–Altman, ICC(2,1) and Pearson of cavity volume, mass and thickness; None where
         there are too few cases.
@@ -89,13 +89,21 @@ def summarise_agreement(rows: Sequence[dict[str, object]], *, phantom: bool) -> 
     for name in rows[0]:
         if name.startswith(("dice", "hd95", "assd")):
             summary[name] = asdict(summarise([row[name] for row in rows]))
-    kinds = dict.fromkeys(str(row["phase_name"]) for row in rows)
+    kinds = phases_in_order(rows)
     for name in COMPARED:
         if f"{name}_a" in rows[0]:
             parts = {kind: [row for row in rows if row["phase_name"] == kind] for kind in kinds}
             by_phase = {kind: _agreement(part, name) for kind, part in parts.items()}
             summary[name] = _agreement(rows, name) | {"by_phase": by_phase}
     return summary
+
+
+def phases_in_order(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the names of the phases in the order of the cycle: by their mean place in it, %."""
+    places: dict[str, list[float]] = {}
+    for row in rows:
+        places.setdefault(str(row["phase_name"]), []).append(float(row["rr_percent"]))
+    return sorted(places, key=lambda kind: float(np.mean(places[kind])))
 
 
 def _agreement(rows: Sequence[dict[str, object]], name: str) -> dict[str, object]:
@@ -115,17 +123,24 @@ def _compare_case(case: Case, readers: Sequence[str], *, thickness: bool) -> lis
     for phase in sorted(set.intersection(*(set(case.labelled_phases(reader)) for reader in readers))):
         a, b = (case.labels(reader, phase) for reader in readers)
         kind = {case.ed: "ED", case.es: "ES"}.get(phase, f"{case.rr_percent[phase]:.0f} %")
-        row: dict[str, object] = {"case": case.id, "phase": phase, "phase_name": kind}
+        row: dict[str, object] = {
+            "case": case.id, "phase": phase, "phase_name": kind, "rr_percent": case.rr_percent[phase]
+        }  # fmt: skip
         row |= compare_readers(a, b, case.grid).as_row()
         if thickness:
-            for name, labels in zip("ab", (a, b)):
-                row[f"thickness_median_mm_{name}"] = _median_thickness(labels, case)
+            row |= _thickness(case, readers, (a, b))
         rows.append(row)
     return rows
 
 
-def _median_thickness(labels: np.ndarray, case: Case) -> float:
-    try:
-        return measure_thickness(labels, case.grid.affine).statistics.median_mm
-    except LVMError:
-        return float("nan")
+def _thickness(case: Case, readers: Sequence[str], labels: Sequence[np.ndarray]) -> dict[str, object]:
+    """Return the median thickness of both readers, and why there is none."""
+    found: dict[str, object] = {}
+    missing = []
+    for name, reader, drawn in zip("ab", readers, labels):
+        try:
+            found[f"thickness_median_mm_{name}"] = measure_thickness(drawn, case.grid.affine).statistics.median_mm
+        except LVMError as error:
+            found[f"thickness_median_mm_{name}"] = float("nan")
+            missing.append(f"{reader}: {error.found}")
+    return {**found, "thickness_missing": "; ".join(missing)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import __version__
 from ..files import atomic_file, write_json
 from ..origin import command_line, commit, now
-from .agreement import COMPARED
+from .agreement import COMPARED, phases_in_order
 from .charts import Series, paired_dots, scatter_chart
 from .report import PHANTOM_BANNER, Picture
 from .report_page import PAGE
@@ -19,6 +19,7 @@ from .report_parts import html_charts, html_table
 from .report_sections import gallery_section, provenance_section
 
 PAGE_NAME = "index.html"
+_PLACES = ("case", "phase", "phase_name", "rr_percent", "thickness_missing")
 OVERLAPS = {
     "dice_blood_pool": "Dice, blood pool",
     "dice_lvm": "Dice, LVM",
@@ -104,7 +105,7 @@ def _overlap_section(rows: Sequence[Mapping[str, object]], summary: Mapping[str,
         lines.append((cells, [""] * len(cells)))
     cases = list(dict.fromkeys(str(row["case"]) for row in rows))
     series = []
-    for kind in dict.fromkeys(str(row["phase_name"]) for row in rows):
+    for kind in phases_in_order(rows):
         of_kind = [row for row in rows if row["phase_name"] == kind]
         places = [cases.index(str(row["case"])) for row in of_kind]
         series += [
@@ -122,9 +123,9 @@ def _measure_section(
 ) -> str:
     title, found = COMPARED[name], summary[name]
     bland = found["bland_altman"]
-    pairs: dict[str, list[tuple[float, float]]] = {}
+    pairs: dict[str, list[tuple[float, float]]] = {kind: [] for kind in phases_in_order(rows)}
     for row in rows:
-        pairs.setdefault(str(row["phase_name"]), []).append((row[f"{name}_a"], row[f"{name}_b"]))
+        pairs[str(row["phase_name"])].append((row[f"{name}_a"], row[f"{name}_b"]))
     means = [Series(kind, [(a + b) / 2 for a, b in found], [a - b for a, b in found]) for kind, found in pairs.items()]
     clouds = [Series(kind, [a for a, _ in found], [b for _, b in found]) for kind, found in pairs.items()]
     levels = None
@@ -140,8 +141,26 @@ def _measure_section(
     lines = [_agreement_cells("all readings", found)]
     lines += [_agreement_cells(kind, part) for kind, part in found["by_phase"].items()]
     header = ["Phase", "bias A − B", "lower limit", "upper limit", "ICC(2,1)", "Pearson r", "readings"]
-    drawn = html_charts([(difference, "Bias and limits of agreement."), (scatter, "Dashed: both readers the same.")])
-    return f"<h2>{escape(title[0].upper() + title[1:])}</h2>{html_table(header, lines)}{drawn}"
+    drawn = html_charts([(difference, _limits_caption(rows)), (scatter, "Dashed: both readers the same.")])
+    missing = _missing_thickness(rows) if name == "thickness_median_mm" else ""
+    return f"<h2>{escape(title[0].upper() + title[1:])}</h2>{html_table(header, lines)}{missing}{drawn}"
+
+
+def _limits_caption(rows: Sequence[Mapping[str, object]]) -> str:
+    cases = len({row["case"] for row in rows})
+    if cases == len(rows):
+        return "Bias and limits of agreement."
+    return (
+        f"Bias and limits of agreement over {len(rows)} case-phases of {cases} case(s). Phases of one heart are not "
+        "independent: for a new patient the limits are wider than these; those of one phase are in the table."
+    )
+
+
+def _missing_thickness(rows: Sequence[Mapping[str, object]]) -> str:
+    """Say which readings are not in the numbers, and why."""
+    missing = [(f"{row['case']}, {row['phase_name']} ({row['phase']})", row["thickness_missing"]) for row in rows]
+    told = "".join(f"<li>{escape(f'{where}: {why}')}</li>" for where, why in missing if why)
+    return f'<p class="note">No thickness, and so not in these numbers:</p><ul class="note">{told}</ul>' if told else ""
 
 
 def _agreement_cells(name: str, found: Mapping[str, object]) -> tuple[list[str], list[str]]:
@@ -152,7 +171,7 @@ def _agreement_cells(name: str, found: Mapping[str, object]) -> tuple[list[str],
 
 
 def _case_section(rows: Sequence[Mapping[str, object]]) -> str:
-    names = [name for name in rows[0] if name not in ("case", "phase", "phase_name")]
+    names = [name for name in rows[0] if name not in _PLACES]
     lines = []
     for row in rows:
         cells = [f"{row['case']}, {row['phase_name']} ({row['phase']})", *(_number(row[name]) for name in names)]
