@@ -84,8 +84,9 @@ def test_a_mask_never_takes_the_place_of_the_models_own_labels(tmp_path, capfd):
     case = heart_cohort(tmp_path / "cohort").case("c1")
     case.write_labels("model", 0, ED)
     write_labels(tmp_path / "mask.nii.gz", holed(ED), GRID)
-    into = (tmp_path / "cohort", "--case", "c1", "--reader", "model", "--phase", "ed", "--as-drawn")
-    assert "Give another name" in refused(capfd, "labels", tmp_path / "mask.nii.gz", *into)
+    into = (tmp_path / "cohort", "--case", "c1", "--phase", "ed", "--as-drawn")
+    for name in ("model", "Model"):
+        assert "Give another name" in refused(capfd, "labels", tmp_path / "mask.nii.gz", *into, "--reader", name)
     assert (case.labels("model", 0) == ED).all()
 
 

@@ -92,7 +92,7 @@ def run_labels(options: argparse.Namespace, progress: Progress) -> Outcome:
     from ..errors import CohortError
     from ..imaging import resample_labels
 
-    if options.reader == MODEL_READER:
+    if options.reader.casefold() == MODEL_READER:  # one folder where the disk tells no upper case from lower
         raise CohortError(
             "--reader", expected="who drew the mask", found=f"{MODEL_READER!r}, whose labels are the model's own",
             remedy="Give another name; 'lvm predict' writes the model's labels.",
