@@ -19,7 +19,8 @@ VIEWS = {"short_axis": "Short axis", "two_chamber": "2-chamber", "three_chamber"
 OTHER_COLORS = {ENDOCARDIUM: (1.0, 0.95, 0.35), EPICARDIUM: (0.35, 0.9, 1.0)}
 # The walls by their angle in the AHA bull's-eye.
 _WALLS = {"lateral": 0.0, "anterior": 90.0, "septal": 180.0, "inferior": 270.0}
-_BEYOND_WALL_MM = 4.0
+# Where the names stand: this part of the way from apex to base, so far outside the wall.
+_MARK_LEVEL, _BEYOND_WALL_MM = 0.68, 4.0
 # A wall whose outward direction has less than this along the view's is behind the ventricle, and not named.
 _BEHIND = -0.5
 _DARK = (0.08, 0.08, 0.10)
@@ -120,8 +121,8 @@ def wallMarks(axes: LVAxes, points: np.ndarray, viewFrom: np.ndarray) -> list[tu
     """
     offsets = points - axes.mitral_centre
     along = offsets @ axes.axis
-    middle = (along.min() + along.max()) / 2
-    ring = offsets[np.abs(along - middle) < 0.1 * np.ptp(along)]
+    level = along.min() + _MARK_LEVEL * np.ptp(along)
+    ring = offsets[np.abs(along - level) < 0.1 * np.ptp(along)]
     estimated = "est. " if axes.septum_from == "patient" else ""
     towards = viewFrom / np.linalg.norm(viewFrom)
     marks = []
@@ -129,5 +130,5 @@ def wallMarks(axes: LVAxes, points: np.ndarray, viewFrom: np.ndarray) -> list[tu
         direction = axes.direction(angle)
         if direction @ towards > _BEHIND:
             reach = (ring @ direction).max() + _BEYOND_WALL_MM
-            marks.append((estimated + name, axes.mitral_centre + middle * axes.axis + reach * direction))
+            marks.append((estimated + name, axes.mitral_centre + level * axes.axis + reach * direction))
     return marks

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Testing"))
 OUT = ROOT / "Resources" / "Screenshots"
 PANEL_WIDTH, GAP, LARGEST_BYTES = 460, 8, 400_000
-THICKNESS_HEIGHT, LATERAL_SEGMENT = 1860, 12
+THICKNESS_HEIGHT, LATERAL_SEGMENT = 1980, 12
 SEED, CASES, PHASES, SPACING_MM = 20, 3, 5, 1.5
 FITTING = 0
 DRAWING = ("caseSection", "predictSection", "reviewSection", "contoursSection")
@@ -73,12 +73,11 @@ def transfer_panel(desktop: object) -> object:
 
 
 def compared(desktop: object, widget: object) -> None:
-    """Check the case, and compare its readers."""
-    for button in (widget.ui.checkButton, widget.ui.compareButton):
+    """Compare the readers of the case, and check it."""
+    for button in (widget.ui.compareButton, widget.ui.showDifferenceButton, widget.ui.checkButton):
         button.click()
         desktop.process_events()
     widget.ui.findingsTable.cellClicked(1, 0)
-    widget.ui.showDifferenceButton.click()
 
 
 def given_to_readers(case: object) -> None:
@@ -172,6 +171,7 @@ def contour_views(volume: object, segmentation: object) -> np.ndarray:
 
 def thickness_views(volume: object, segmentation: object, parameters: object, height: int) -> np.ndarray:
     """Return what the views show: thickness with a point, outlines on the CT, streamlines, thickening; RGB."""
+    import slicer
     from LVMLib.annotation import find_axes, view_planes
     from LVMThicknessLib import MRMLAdapter as Adapter
     from LVMTransferLib import MRMLAdapter, Pictures
@@ -192,7 +192,7 @@ def thickness_views(volume: object, segmentation: object, parameters: object, he
             view_planes(axes)["short_axis"],
             size=view["size"],
             caption="Phantom ES, outlines",
-            hide=[segmentation],
+            hide=slicer.util.getNodesByClass("vtkMRMLSegmentationNode"),  # the difference of the readers is one, too
         ),
         Pictures.renderThreeD(caption="Phantom ES, streamlines", show=[tubes, probes, lines], **view),
     ]
