@@ -19,7 +19,7 @@ VIEWS = {"short_axis": "Short axis", "two_chamber": "2-chamber", "three_chamber"
 OTHER_COLORS = {ENDOCARDIUM: (1.0, 0.95, 0.35), EPICARDIUM: (0.35, 0.9, 1.0)}
 # The walls by their angle in the AHA bull's-eye.
 _WALLS = {"lateral": 0.0, "anterior": 90.0, "septal": 180.0, "inferior": 270.0}
-# Where the names stand: this part of the way from apex to base, so far outside the wall.
+# Where the names stand: this part of the way from the base to the apex, so far outside the wall.
 _MARK_LEVEL, _BEYOND_WALL_MM = 0.68, 4.0
 # A wall whose outward direction has less than this along the view's is behind the ventricle, and not named.
 _BEHIND = -0.5
