@@ -147,7 +147,9 @@ class TrainingProcess:
 
     def state(self) -> str:
         """Return how the run stands, one of the states of :mod:`TrainingRecord`."""
-        state, status = self._folderState(), self._child.poll() if self._child is not None else 0
+        # The process first: what one that has ended left in its folder is final.
+        status = self._child.poll() if self._child is not None else 0
+        state = self._folderState()
         if status is None:
             # A resumed run is what it was until the new process has come to its folder; one that is done still ends.
             self._begun = self._begun or state == RUNNING
