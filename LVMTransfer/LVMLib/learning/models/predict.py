@@ -15,11 +15,9 @@ from ...progress import Progress, silent
 from ..device import choose_device
 from ..samples.working_grid import to_working, working_grid
 from .bundle import Bundle
+from .find import find_ventricle
 from .label_store import LabelStore
-from .segment import Model, heart_box, keep_one_ventricle, with_variants
-
-_LOOKS = 1
-"""Phases in which the heart is looked for: it moves far less in a beat than the box around it is wide."""
+from .segment import Model, keep_one_ventricle, with_variants
 
 
 def predict_phases(
@@ -71,8 +69,8 @@ def predict_phases(
     target = working_grid(sequence.grid, bundle.spacing_mm)
     frames = _WorkingFrames(sequence, target)
     progress(0.0, "looking for the heart")
-    looks = sorted({wanted[round(n)] for n in np.linspace(0, len(wanted) - 1, min(_LOOKS, len(wanted)))})
-    box = heart_box(model, [frames(t) for t in looks])
+    # One phase is enough: the heart moves far less in a beat than the box around it is wide.
+    model, box = find_ventricle(model, frames(wanted[0]))
     frames.cut(box)
     for number, (phase, probability) in enumerate(_phase_probabilities(model, frames, wanted, variants, cyclic)):
         progress(0.1 + 0.9 * number / len(wanted), f"phase {phase + 1} of {len(sequence)}")

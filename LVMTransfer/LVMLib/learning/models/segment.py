@@ -1,4 +1,4 @@
-"""A network over whole working-grid volumes: find the heart, then look at it as in training."""
+"""A network over working-grid volumes: probabilities of the labels."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from ..samples.normalise import AIR_HU, Normalisation
 
 # Voxels times phases that go through the network at once: about 2.5 GiB for the paper's widths in single precision.
 _VOXELS_AT_ONCE = 11_000_000
-# Of neighbouring windows: for the labels, and for finding the heart, which needs no smooth seams.
-_OVERLAP, _SEARCH_OVERLAP = 0.5, 0.2
-_MARGIN_VOXELS = 6
+# Of neighbouring windows.
+_OVERLAP = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ class Model:
         Phases at once; 0 = all.
     device : Device
         Where to compute.
+    brighter_hu : float
+        Added to every image before the network sees it.
     """
 
     network: nn.Module
@@ -45,37 +46,10 @@ class Model:
     crop: tuple[int, int, int]
     context: int
     device: Device
+    brighter_hu: float = 0.0
 
 
 Box = tuple[slice, slice, slice]
-
-
-def heart_box(model: Model, frames: list[np.ndarray]) -> Box:
-    """Return the box around the left ventricle in all given frames, at least a training crop where the volume allows.
-
-    Parameters
-    ----------
-    model : Model
-        A per-phase look over the whole field of view is enough here.
-    frames : list of ndarray (Z, Y, X) int16
-        HU on the working grid; a few phases spread over the cycle.
-    """
-    shape = frames[0].shape
-    found = np.zeros(shape, dtype=bool)
-    for frame in frames:
-        labels = probabilities(model, frame[None], overlap=_SEARCH_OVERLAP)[0].argmax(0).numpy()
-        found |= largest_piece(labels > 0)
-    if not found.any():
-        return tuple(slice(0, n) for n in shape)
-    box = ndimage.find_objects(found.astype(np.uint8))[0]
-    return tuple(_widened(s, side, n) for s, side, n in zip(box, model.crop, shape))
-
-
-def _widened(extent: slice, side: int, size: int) -> slice:
-    side = min(max(side, extent.stop - extent.start + 2 * _MARGIN_VOXELS), size)
-    start = (extent.start + extent.stop - side) // 2
-    start = min(max(start, 0), size - side)
-    return slice(start, start + side)
 
 
 def probabilities(model: Model, frames: np.ndarray, *, overlap: float = _OVERLAP) -> Tensor:
@@ -119,7 +93,7 @@ def _gaussian(window: tuple[int, int, int]) -> Tensor:
 
 @torch.no_grad()
 def _forward(model: Model, frames: np.ndarray) -> Tensor:
-    hu = torch.from_numpy(np.ascontiguousarray(frames)).to(model.device.name).float()
+    hu = torch.from_numpy(np.ascontiguousarray(frames)).to(model.device.name).float() + model.brighter_hu
     with model.device.autocast():
         logits = model.network(model.normalisation(hu)[None, None])
     return F.softmax(logits[0].float(), dim=0).transpose(0, 1).cpu()

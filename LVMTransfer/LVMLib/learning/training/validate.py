@@ -8,7 +8,8 @@ import numpy as np
 
 from ...grid import BLOOD_POOL, LVM
 from ...progress import Progress, silent
-from ..models.segment import Model, heart_box, keep_one_ventricle, probabilities
+from ..models.find import find_ventricle
+from ..models.segment import Model, keep_one_ventricle, probabilities
 from ..samples.cache import CachedPair
 from ..workers import Workers
 
@@ -65,7 +66,7 @@ def _rows(case: CachedPair) -> list[int]:
 def _phase_dice(model: Model, case: CachedPair, row: int) -> tuple[float, float]:
     image, phase = case.image, case.labelled_phases[row]
     total = image.shape[0]
-    box = heart_box(model, [np.array(image[phase])])
+    model, box = find_ventricle(model, np.array(image[phase]))
     context = min(model.context or total, total)
     first = phase - context // 2
     window = np.stack([image[((first + n) % total, *box)] for n in range(context)])
