@@ -39,15 +39,16 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def run_export(options: argparse.Namespace, progress: Progress) -> Outcome:
     """Write image-mask pairs."""
-    from ..cohort import Cohort, nested_splits, write_splits
+    from ..cohort import Cohort, write_splits
     from ..evaluation import export_with_checks, protocol_of
 
     cohort = Cohort.open(options.cohort)
-    protocol, splits, rows = protocol_of(cohort), None, []
+    protocol, rows = protocol_of(cohort), []
+    # Of all cases first: a split that cannot be is refused before any case is checked.
+    splits = _splits(all_cases(cohort), options)
     cases, left_out = _exportable(cohort, options, protocol, part(progress, 0.0, 0.3))
-    if options.test is not None or options.validation is not None:
-        parts = {name: getattr(options, name) for name in ("test", "validation") if getattr(options, name) is not None}
-        splits = nested_splits([case.id for case in cases], seed=options.seed, **parts)
+    if left_out:
+        splits = _splits(cases, options)
     for number, case in enumerate(cases):
         step = part(progress, 0.3 + 0.7 * number / len(cases), 0.3 + 0.7 * (number + 1) / len(cases))
         phases = parse_phases(options.phases, range(len(case.rr_percent)))
@@ -76,6 +77,14 @@ def run_export(options: argparse.Namespace, progress: Progress) -> Outcome:
     ]  # fmt: skip
     lines = [table(header, shown), *(f"left out: {why}" for why in left_out.values())]
     return Outcome({"pairs": str(options.pairs), "cases": rows, "left_out": left_out}, "\n".join(lines))
+
+
+def _splits(cases, options):
+    """Return the split that is asked for; None = none."""
+    from ..cohort import nested_splits
+
+    parts = {name: getattr(options, name) for name in ("test", "validation") if getattr(options, name) is not None}
+    return nested_splits([case.id for case in cases], seed=options.seed, **parts) if parts else None
 
 
 def _exportable(cohort, options, protocol, progress):
