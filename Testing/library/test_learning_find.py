@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import torch
 from LVMLib.learning import Normalisation
@@ -48,12 +46,10 @@ def test_a_well_injected_heart_is_found_at_one_look_and_seen_as_it_is():
     assert all(s.start <= c - OUTER + 1 and s.stop >= c + OUTER for s, c in zip(box, CENTRE))
 
 
-def test_a_poorly_injected_heart_is_seen_with_the_least_change_that_shows_its_blood(caplog):
+def test_a_poorly_injected_heart_is_seen_with_the_least_change_that_shows_its_blood():
     image = heart(108, 31)
-    with caplog.at_level(logging.WARNING):
-        found, box = find_ventricle(model(), image)
+    found, box = find_ventricle(model(), image)
     assert found.brighter_hu == 60
-    assert "60 HU brighter" in caplog.text
     labels = probabilities(found, image[None])[0].argmax(0).numpy()
     assert np.array_equal(labels, np.where(image == 108, 1, np.where(image == 31, 2, 0)))
     assert all(s.start <= c - OUTER + 1 and s.stop >= c + OUTER for s, c in zip(box, CENTRE))

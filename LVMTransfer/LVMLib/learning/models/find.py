@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass, replace
 
@@ -11,8 +10,6 @@ from scipy import ndimage
 
 from ...pieces import largest_piece
 from .segment import Box, Model, probabilities
-
-_log = logging.getLogger(__name__)
 
 # Of neighbouring windows: finding needs no smooth seams.
 _OVERLAP = 0.2
@@ -67,7 +64,6 @@ def find_ventricle(model: Model, frame: np.ndarray) -> tuple[Model, Box]:
         if most > _GAIN * look.found:
             # The least change that finds nearly as much as the best of them.
             model, look = next((m, a) for m, a in zip(others, looks) if a.found >= _NEARLY * most)
-            _log.warning("Little contrast: the model is shown the image %.0f HU brighter.", model.brighter_hu)
     return model, _box(look.ventricle, model.crop)
 
 

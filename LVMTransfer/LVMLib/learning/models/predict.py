@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -18,6 +19,8 @@ from .bundle import Bundle
 from .find import find_ventricle
 from .label_store import LabelStore
 from .segment import Model, keep_one_ventricle, with_variants
+
+_log = logging.getLogger(__name__)
 
 
 def predict_phases(
@@ -71,6 +74,8 @@ def predict_phases(
     progress(0.0, "looking for the heart")
     # One phase is enough: the heart moves far less in a beat than the box around it is wide.
     model, box = find_ventricle(model, frames(wanted[0]))
+    if model.brighter_hu:
+        _log.warning("Little contrast: the model is shown the image %.0f HU brighter.", model.brighter_hu)
     frames.cut(box)
     for number, (phase, probability) in enumerate(_phase_probabilities(model, frames, wanted, variants, cyclic)):
         progress(0.1 + 0.9 * number / len(wanted), f"phase {phase + 1} of {len(sequence)}")
