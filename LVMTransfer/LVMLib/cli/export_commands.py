@@ -45,8 +45,9 @@ def run_export(options: argparse.Namespace, progress: Progress) -> Outcome:
     cohort = Cohort.open(options.cohort)
     protocol, rows = protocol_of(cohort), []
     # Of all cases first: a split that cannot be is refused before any case is checked.
-    splits = _splits(all_cases(cohort), options)
-    cases, left_out = _exportable(cohort, options, protocol, part(progress, 0.0, 0.3))
+    cases = all_cases(cohort)
+    splits = _splits(cases, options)
+    cases, left_out = _exportable(cases, options, protocol, part(progress, 0.0, 0.3))
     if left_out:
         splits = _splits(cases, options)
     for number, case in enumerate(cases):
@@ -87,12 +88,12 @@ def _splits(cases, options):
     return nested_splits([case.id for case in cases], seed=options.seed, **parts) if parts else None
 
 
-def _exportable(cohort, options, protocol, progress):
+def _exportable(cases, options, protocol, progress):
     """Return the cases to export, and why others are left out; without --signed-only the first of those is an error."""
     from ..errors import CohortError
     from ..evaluation import require_exportable
 
-    chosen, left_out, cases = [], {}, all_cases(cohort)
+    chosen, left_out = [], {}
     for number, case in enumerate(cases):
         progress(number / len(cases), f"{case.id}: signature and checks")
         try:
