@@ -56,7 +56,7 @@ def _register_prediction(commands: argparse._SubParsersAction) -> None:
     predict.add_argument("--es", type=int, metavar="N", help="phase of end-systole, set by hand")
     for command in (segment, predict):
         command.add_argument("--model", type=Path, required=True, metavar="BUNDLE")
-        command.add_argument("--device", help="cpu, cuda or cuda:N (default: a GPU where there is one)")
+        command.add_argument("--device")
     segment.set_defaults(run=run_segment)
     predict.set_defaults(run=run_predict)
 

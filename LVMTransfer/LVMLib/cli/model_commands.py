@@ -39,7 +39,7 @@ def _register_finetune(commands: argparse._SubParsersAction) -> None:
         "--seconds", type=SECONDS, metavar="S", help="stop after this time with the best model so far"
     )
     finetune.add_argument("--seed", type=whole(), default=0)
-    finetune.add_argument("--device", help="cpu, cuda or cuda:N (default: a GPU where there is one)")
+    finetune.add_argument("--device")
     finetune.add_argument("--resume", action="store_true", help="continue the run that is in RUN")
     finetune.set_defaults(run=run_finetune)
 

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from ...errors import LabelError, ThicknessError
 from ...grid import BLOOD_POOL, LVM, Grid, require_labels
+from ...pieces import pieces_of
 from .base import Base, find_base, given_base
 from .lid import numbers
 from .scan import below_base, survey
@@ -212,8 +213,8 @@ def _fill_enclosed(labels):
 
 def _components(labels):
     _, walls = ndimage.label(labels == LVM, np.ones((3, 3, 3)))
-    pools, count = ndimage.label(labels == BLOOD_POOL, np.ones((3, 3, 3)))
-    sizes = np.sort(np.bincount(pools.ravel())[1:])[::-1]
+    _, sizes = pieces_of(labels == BLOOD_POOL, corners=True)
+    count, sizes = len(sizes) - 1, np.sort(sizes[1:])[::-1]
     if count > 1 and sizes[1] >= SECOND_POOL * sizes[0]:
         raise ThicknessError(
             "label map",
@@ -221,7 +222,7 @@ def _components(labels):
             found=f"{count} separate ones, the second with {sizes[1] / sizes[0]:.0%} of the first",
             remedy="Keep the left ventricle only: in Slicer's Segment Editor, Islands, Keep selected island.",
         )
-    return {"wall_components": int(walls), "pool_components": int(count)}
+    return {"wall_components": int(walls), "pool_components": count}
 
 
 def _turn(base, shape):
